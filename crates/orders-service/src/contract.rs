@@ -1,0 +1,150 @@
+//! What the rest of Saldo may ask of the orders service.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use saldo_domain::ids::{AccountId, OrderId};
+use serde_json::Value;
+
+use crate::error::CallError;
+
+/// The remote service that stores the orders of all accounts and one stock flag for each order.
+///
+/// Calls are single attempts: pacing, retries and breakers belong to the caller.
+#[async_trait]
+pub trait OrdersService: Send + Sync {
+    /// Sends the level of the stock flag.
+    ///
+    /// `Ok` only when the answer says that it succeeded and names this order and this flag. The service never
+    /// says that an order is unknown: it makes a flag for any id. The call is idempotent, so it may be repeated.
+    async fn set_flag(&self, account: AccountId, order: &OrderId, flag: bool) -> Result<(), CallError>;
+
+    /// Reads the stock flag of one order: the only reading to trust, as a list may show defaults instead.
+    async fn read_flag(&self, account: AccountId, order: &OrderId) -> Result<bool, CallError>;
+
+    /// All accounts, deactivated ones too, sorted by id.
+    ///
+    /// While the service's database is down it answers an empty list with status 200, so an empty list proves
+    /// nothing unless [`OrdersService::health`] says that the database is connected.
+    async fn accounts(&self) -> Result<Vec<RemoteAccount>, CallError>;
+
+    /// Whether the service reaches its database.
+    async fn health(&self) -> Result<Health, CallError>;
+
+    /// One order, asked for at Allegro where that works, else the stored one.
+    ///
+    /// `live` is what the caller knows from [`OrdersService::live_orders_work`]. With [`LiveOrders::Working`] an
+    /// answer that the account is invalid still leads to the search, as it can be false.
+    async fn find_order(
+        &self,
+        account: AccountId,
+        order: &OrderId,
+        live: LiveOrders,
+    ) -> Result<FoundOrder, CallError>;
+
+    /// Whether the single-order call works, tried with an order that is known to be stored.
+    ///
+    /// `false` when the service says that the account is invalid while its own token list shows the account. So
+    /// answers the service as shipped, for every account and order; a mended one answers so for an account whose
+    /// access has expired, and there too only the stored order can be had.
+    async fn live_orders_work(&self, account: AccountId, order: &OrderId) -> Result<bool, CallError>;
+
+    /// One page of stored orders, the newest first, bought within `from..=to`.
+    ///
+    /// Orders bought at the same moment have no order among themselves, and a new order moves the pages: one order
+    /// may come twice, and a pass is complete only when a repeated pass brings nothing new. Each call makes the
+    /// service lose a database connection for a while, so calls must be paced.
+    async fn list_page(
+        &self,
+        account: AccountId,
+        offset: u64,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Page, CallError>;
+}
+
+/// One Allegro account that the service holds a token of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAccount {
+    /// The service's `token_id`.
+    pub id: AccountId,
+    /// The name a person gave it.
+    pub name: String,
+    /// Whether it is active; the service answers for deactivated ones too.
+    pub is_active: bool,
+    /// When its access to Allegro ends. An expired one stays active and still answers.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The health of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Read from the body: the status is 200 either way. It says `true` too while the service has run out of
+    /// connections, as health is asked over others.
+    pub database_connected: bool,
+}
+
+/// What the caller knows of the single-order call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveOrders {
+    /// It works, or nothing is known yet: try it first.
+    Working,
+    /// It is the shipped, broken one: do not try it.
+    Broken,
+}
+
+/// Where an order was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderSource {
+    /// Asked for at Allegro just now.
+    Live,
+    /// As the service stored it at first sight. Later changes are not in it.
+    Searched,
+}
+
+/// The answer to the question for one order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundOrder {
+    /// The checkout form; `None` only when the service properly answered that there is none.
+    pub form: Option<Value>,
+    /// Who answered.
+    pub source: OrderSource,
+}
+
+/// One order of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedOrder {
+    /// The service's `allegro_order_id`: the form's own `id` may be absent or another.
+    pub order_id: OrderId,
+    /// The whole row: the stored checkout form and the service's own keys.
+    pub form: Value,
+    /// The stock flag as listed. The service lists `false` when it could not read the flag, so never decide on it
+    /// without [`OrdersService::read_flag`].
+    pub flag: bool,
+}
+
+/// A row of a list that is not the contract's. The other rows of its page stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// Its place in the page, from 0.
+    pub position: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The orders that could be read.
+    pub orders: Vec<ListedOrder>,
+    /// The rows that could not. The next page starts after these too.
+    pub unreadable: Vec<UnreadableRow>,
+    /// How many orders match in all.
+    pub total: u64,
+    /// Whether more follow.
+    pub has_next: bool,
+    /// How long the answer took.
+    pub took_ms: u64,
+    /// It took so long that the service had probably run out of connections, and then it lists every flag as
+    /// `false`. A quick answer can be wrong too.
+    pub suspect: bool,
+}
