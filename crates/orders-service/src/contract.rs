@@ -53,6 +53,9 @@ pub trait OrdersService: Send + Sync {
     /// Orders bought at the same moment have no order among themselves, and a new order moves the pages: one order
     /// may come twice, and a pass is complete only when a repeated pass brings nothing new. Each call makes the
     /// service lose a database connection for a while, so calls must be paced.
+    ///
+    /// An account that the service does not have is answered like a database that is down, with a bare 500: it is
+    /// [`Transient`](crate::ErrorClass::Transient) here, and only the flag calls tell.
     async fn list_page(
         &self,
         account: AccountId,
