@@ -1,0 +1,289 @@
+//! Faults on demand: what can go wrong, when it does, and what it does to an answer.
+
+mod alter;
+mod board;
+
+pub(crate) use alter::{altered, body_of, refusal};
+pub(crate) use board::{FaultBoard, Leak, Plan};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::limits::FAULT_RULES_MAX;
+use crate::routes::Endpoint;
+
+/// A set of faults: what a faults file holds, and what `PUT /_simulator/faults` takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// What the service's database is doing.
+    pub database: DatabaseFault,
+    /// Whether lists and searches report every flag as false, as the service does when it cannot read them.
+    pub lists_say_false: bool,
+    /// The connection leak of lists and searches; absent means that it does not leak.
+    pub connection_leak: Option<ConnectionLeak>,
+    /// The rules, tried in order for every call.
+    #[serde(rename = "rule")]
+    pub rules: Vec<FaultRule>,
+}
+
+/// Why a set of faults was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum FaultsError {
+    /// The file is not TOML of the right shape.
+    #[error("the faults file cannot be read: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// Too many rules.
+    #[error("there are {0} rules; the simulator takes at most {FAULT_RULES_MAX}")]
+    TooManyRules(usize),
+    /// A probability outside 0 to 1.
+    #[error("rule {0}: a probability lies between 0 and 1")]
+    Probability(usize),
+}
+
+impl Faults {
+    /// Reads a faults file.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not TOML of the right shape, or a bound is passed.
+    pub fn from_toml(text: &str) -> Result<Self, FaultsError> {
+        let faults: Self = toml::from_str(text)?;
+        faults.check()?;
+        Ok(faults)
+    }
+
+    /// Checks what the types cannot.
+    pub(crate) fn check(&self) -> Result<(), FaultsError> {
+        if self.rules.len() > FAULT_RULES_MAX {
+            return Err(FaultsError::TooManyRules(self.rules.len()));
+        }
+        match self
+            .rules
+            .iter()
+            .position(|rule| !(0.0..=1.0).contains(&rule.probability))
+        {
+            Some(index) => Err(FaultsError::Probability(index)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the service's database is doing, and in which window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseFault {
+    /// The state within the window; outside it the database is up.
+    pub state: DatabaseState,
+    /// The window's start, counted from when the faults were set.
+    pub from_ms: u64,
+    /// The window's end; open if absent.
+    pub until_ms: Option<u64>,
+}
+
+/// What the service's database is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseState {
+    /// It answers.
+    #[default]
+    Up,
+    /// It refuses connections.
+    Down,
+    /// It holds connections and says nothing, which blocks the whole service.
+    Frozen,
+}
+
+/// The connection leak: after some lists the service stands still, then answers wrongly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectionLeak {
+    /// The list or search call that finds no connection left.
+    pub stuck_at_call: u32,
+    /// How long every call then waits, with the whole service blocked.
+    pub hang_ms: u64,
+    /// How many calls hang before the connections are freed; a token list frees them at once.
+    pub hanging_calls: u32,
+}
+
+impl Default for ConnectionLeak {
+    fn default() -> Self {
+        Self {
+            stuck_at_call: 29,
+            hang_ms: 30_000,
+            hanging_calls: 3,
+        }
+    }
+}
+
+/// One fault, and which calls it strikes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultRule {
+    /// Only calls of this endpoint; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Endpoint>,
+    /// Only calls for this account; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<Uuid>,
+    /// Only calls that name this order; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// How often a matching call is struck, 0 to 1.
+    #[serde(default = "always")]
+    pub probability: f64,
+    /// Matching calls let through before the rule begins.
+    #[serde(default)]
+    pub after_calls: u64,
+    /// Calls struck before the rule ends; no end if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// The start of an outage window, counted from when the faults were set.
+    #[serde(default)]
+    pub from_ms: u64,
+    /// The end of an outage window; open if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
+    /// For a fault that replaces the answer: whether the call takes effect all the same.
+    #[serde(default)]
+    pub applied: bool,
+    /// What happens.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+impl FaultRule {
+    /// A fault that strikes every call, as a base to narrow down.
+    pub fn always(fault: Fault) -> Self {
+        Self {
+            endpoint: None,
+            token_id: None,
+            order_id: None,
+            probability: always(),
+            after_calls: 0,
+            calls: None,
+            from_ms: 0,
+            until_ms: None,
+            applied: false,
+            fault,
+        }
+    }
+}
+
+fn always() -> f64 {
+    1.0
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum Fault {
+    /// The call waits before it takes effect. A caller that gives up meanwhile does not stop it.
+    Latency {
+        /// The part of the wait that is always the same.
+        #[serde(default)]
+        fixed_ms: u64,
+        /// The most that is added at random.
+        #[serde(default)]
+        jitter_ms: u64,
+    },
+    /// The call takes effect at once, and the answer waits.
+    AnswerDelayed {
+        /// The part of the wait that is always the same.
+        #[serde(default)]
+        fixed_ms: u64,
+        /// The most that is added at random.
+        #[serde(default)]
+        jitter_ms: u64,
+    },
+    /// 500, as the server answers when the application failed.
+    InternalError,
+    /// 502 with a page of HTML, as a proxy answers.
+    BadGateway,
+    /// 503 with a page of HTML, as a proxy answers.
+    Unavailable,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404, in the words the service uses when it cannot read its tokens.
+    NotFound,
+    /// 429 with `Retry-After`.
+    TooManyRequests {
+        /// The seconds to wait, as told to the caller.
+        #[serde(default)]
+        retry_after_s: u64,
+    },
+    /// The connection is closed without an answer, and without an effect.
+    ConnectionClosed,
+    /// The call takes effect, and the connection is closed without an answer.
+    AnswerLost,
+    /// The call takes effect, and the connection is closed in the middle of the answer.
+    AnswerCut,
+    /// The answer's body is not JSON.
+    GarbageBody,
+    /// The answer's body is the first half of the JSON.
+    TruncatedBody,
+    /// The answer speaks of another order.
+    WrongOrderId,
+    /// The answer shows the opposite of every flag.
+    WrongFlag,
+    /// 200 with `success: false` and without an effect.
+    SuccessFalse,
+    /// The answer arrives in small pieces.
+    SlowBody {
+        /// The size of a piece.
+        #[serde(default = "slow_body_chunk_bytes")]
+        chunk_bytes: usize,
+        /// The wait before each piece.
+        #[serde(default = "slow_body_wait_ms")]
+        wait_ms: u64,
+    },
+    /// The answer's body does not end.
+    EndlessBody,
+    /// The caller is sent elsewhere.
+    Redirect {
+        /// Where to.
+        location: String,
+    },
+    /// After the call, the order's stock flag is turned over behind the caller's back.
+    FlagFlipped,
+    /// Allegro fails behind a mended read of one order, or behind the offers endpoints.
+    Allegro {
+        /// How it fails.
+        failure: AllegroFailure,
+    },
+}
+
+fn slow_body_chunk_bytes() -> usize {
+    16
+}
+
+fn slow_body_wait_ms() -> u64 {
+    50
+}
+
+/// How Allegro fails behind the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllegroFailure {
+    /// It answers 401.
+    Unauthorized,
+    /// It answers 403.
+    Forbidden,
+    /// It answers 404.
+    NotFound,
+    /// It answers 429.
+    TooManyRequests,
+    /// It answers 500.
+    InternalError,
+    /// It answers 503.
+    Unavailable,
+    /// It does not answer in time. Add a latency rule for the wait itself.
+    TimedOut,
+    /// It cannot be reached.
+    Refused,
+    /// It closes the connection in the middle.
+    Dropped,
+    /// It answers something that is not JSON.
+    BadJson,
+}
