@@ -64,7 +64,9 @@ fn from_number(number: f64) -> Result<AwareDate, &'static str> {
 }
 
 fn parse_datetime(text: &str) -> Option<AwareDate> {
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+    if text.len() == 10
+        && let Ok(date) = text.parse::<jiff::civil::Date>()
+    {
         return Some(aware(date.at(0, 0, 0, 0), None));
     }
     let time_start = text.get(10..)?;

@@ -152,12 +152,30 @@ impl<'a> Inputs<'a> {
 }
 
 pub(crate) fn parse_uuid(text: &str) -> Result<Uuid, Refusal> {
-    // The service's validator is built on the same UUID library, so the reason reads the same.
     Uuid::parse_str(text).map_err(|error| {
-        let reason = error.to_string();
+        let reason = uuid_reason(text, &error);
         Refusal::new("uuid_parsing", format!("Input should be a valid UUID, {reason}"))
             .with_context(json!({ "error": reason }))
     })
+}
+
+/// The service's validator is built on an older version of the same library, with other words for the usual slips.
+fn uuid_reason(text: &str, error: &uuid::Error) -> String {
+    let is_wrong = |sign: char| !sign.is_ascii_hexdigit() && sign != '-';
+    if let Some((index, sign)) = text.char_indices().find(|(_, sign)| is_wrong(*sign)) {
+        return format!(
+            "invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], \
+             found `{sign}` at {}",
+            index + 1
+        );
+    }
+    if !text.contains('-') {
+        return format!(
+            "invalid length: expected length 32 for simple format, found {}",
+            text.len()
+        );
+    }
+    error.to_string()
 }
 
 fn parse_integer(text: &str) -> Result<i128, Refusal> {

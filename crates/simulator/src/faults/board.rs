@@ -133,7 +133,9 @@ impl FaultBoard {
                 && rule.token_id.is_none_or(|wanted| Some(wanted) == token_id)
                 && rule.order_id.as_deref().is_none_or(|wanted| wanted == order_id)
                 && is_in_window(&board, now, rule.from_ms, rule.until_ms);
-            if is_matching && board.strikes(index) {
+            // A rule that could not act is not used up: several sets of "the next calls" queue behind one another.
+            let is_crowded_out = plan.fault.is_some() && rule.fault.is_exclusive();
+            if is_matching && !is_crowded_out && board.strikes(index) {
                 let Board {
                     faults, generator, ..
                 } = &mut *board;

@@ -254,6 +254,16 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether a call can suffer only one fault of this sort: those that replace or change the answer.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        !matches!(
+            self,
+            Self::Latency { .. } | Self::AnswerDelayed { .. } | Self::FlagFlipped | Self::Allegro { .. }
+        )
+    }
+}
+
 fn slow_body_chunk_bytes() -> usize {
     16
 }
