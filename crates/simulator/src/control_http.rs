@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::control::Control;
+use crate::faults::Faults;
 use crate::request::Request;
 use crate::shared::Shared;
 use crate::world::WorldError;
@@ -36,9 +37,8 @@ fn answered(control: &Control, request: &Request) -> Result<Answer, Answer> {
         ("GET", "calls") => Answer::ok(&control.calls()),
         ("GET", "faults") => Answer::ok(&serde_json::to_value(control.faults()).unwrap_or_default()),
         ("PUT", "faults") => {
-            control
-                .set_faults(body_of(request)?)
-                .map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))?;
+            let set = Faults::from_json(body_of(request)?).and_then(|faults| control.set_faults(faults));
+            set.map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))?;
             done()
         }
         ("DELETE", "faults") => {

@@ -38,9 +38,12 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request) -> Result<Resp
         Err(answer) => return Ok(response(answer, None, None)),
     };
     shared.calls.count(route.endpoint);
-    let token_id = request
-        .query("token_id")
-        .and_then(|text| Uuid::parse_str(text).ok());
+    let token_text = match route.endpoint {
+        Endpoint::TokenById => Some(route.argument.as_str()),
+        Endpoint::OffersByExternalId | Endpoint::OffersUpdateStock => request.query("token_ids"),
+        _ => request.query("token_id"),
+    };
+    let token_id = token_text.and_then(|text| Uuid::parse_str(text).ok());
     let guard = (route.endpoint == Endpoint::StockStatus).then(|| {
         shared
             .calls

@@ -32,7 +32,8 @@ pub(crate) struct Order {
 pub(crate) struct Orders {
     rows: Vec<Order>,
     by_id: HashMap<Arc<str>, usize>,
-    /// Rows with a stored copy, the newest date first; rows without a date come before all others.
+    /// Rows with a stored copy, the newest date last, where new orders are added without moving the others.
+    /// Rows without a date come after all others.
     by_date: Vec<usize>,
 }
 
@@ -67,12 +68,17 @@ impl Orders {
             self.place(index);
             return;
         };
-        self.by_date.retain(|other| *other != index);
+        let is_stored_anew = order.stored.is_some();
+        if is_stored_anew {
+            self.by_date.retain(|other| *other != index);
+        }
         if let Some(row) = self.rows.get_mut(index) {
             row.stored = order.stored.or(row.stored.take());
             row.live = order.live.or(row.live.take());
         }
-        self.place(index);
+        if is_stored_anew {
+            self.place(index);
+        }
     }
 
     fn place(&mut self, index: usize) {
@@ -80,7 +86,7 @@ impl Orders {
             return;
         }
         let key = self.date_key(index);
-        let position = self.by_date.partition_point(|other| self.date_key(*other) >= key);
+        let position = self.by_date.partition_point(|other| self.date_key(*other) <= key);
         self.by_date.insert(position, index);
     }
 
@@ -100,6 +106,7 @@ impl Orders {
         let matching: Vec<usize> = self
             .by_date
             .iter()
+            .rev()
             .copied()
             .filter(|index| {
                 let order = &self.rows[*index];

@@ -412,3 +412,37 @@ async fn a_graceful_stop_finishes_a_call_and_an_abrupt_one_cuts_it() {
         assert_eq!(call.await.unwrap().is_ok(), is_answered);
     }
 }
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_by_the_service() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let bench = Bench::with(SimulatorOptions {
+        accounts: 1,
+        keep_alive_idle_ms: 100,
+        ..SimulatorOptions::default()
+    });
+    let mut stream = tokio::net::TcpStream::connect(bench.handle.local_address())
+        .await
+        .unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    assert!(closed.expect("the connection is closed in time").is_ok());
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_large_account_is_seeded_and_listed_in_reasonable_time() {
+    let began = Instant::now();
+    let bench = Bench::with(SimulatorOptions {
+        accounts: 1,
+        orders_per_account: 100_000,
+        ..SimulatorOptions::default()
+    });
+    let body: Value = bench.list().await.json().await.unwrap();
+    assert_eq!(body["pagination"]["total"], 100_000);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}

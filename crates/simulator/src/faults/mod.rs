@@ -7,6 +7,7 @@ pub(crate) use alter::{altered, body_of, refusal};
 pub(crate) use board::{FaultBoard, Leak, Plan};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::limits::FAULT_RULES_MAX;
@@ -30,9 +31,15 @@ pub struct Faults {
 /// Why a set of faults was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultsError {
-    /// The file is not TOML of the right shape.
+    /// The file is not TOML.
     #[error("the faults file cannot be read: {0}")]
     Toml(#[from] toml::de::Error),
+    /// The values are not of the right shape.
+    #[error("the faults cannot be read: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A rule has a key that means nothing.
+    #[error("rule {0}: there is no key \"{1}\"")]
+    UnknownKey(usize, String),
     /// Too many rules.
     #[error("there are {0} rules; the simulator takes at most {FAULT_RULES_MAX}")]
     TooManyRules(usize),
@@ -48,8 +55,25 @@ impl Faults {
     ///
     /// When the text is not TOML of the right shape, or a bound is passed.
     pub fn from_toml(text: &str) -> Result<Self, FaultsError> {
-        let faults: Self = toml::from_str(text)?;
+        Self::from_json(toml::from_str(text)?)
+    }
+
+    /// Reads a set of faults from JSON, as the control interface takes it.
+    ///
+    /// # Errors
+    ///
+    /// When the value has not the right shape, or a bound is passed.
+    pub fn from_json(value: Value) -> Result<Self, FaultsError> {
+        let rules = value
+            .get("rule")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let faults: Self = serde_json::from_value(value)?;
         faults.check()?;
+        for (index, (given, rule)) in rules.iter().zip(&faults.rules).enumerate() {
+            refuse_unknown_keys(index, given, rule)?;
+        }
         Ok(faults)
     }
 
@@ -66,6 +90,19 @@ impl Faults {
             Some(index) => Err(FaultsError::Probability(index)),
             None => Ok(()),
         }
+    }
+}
+
+/// A misspelt key would otherwise turn a rare fault into a constant one, without a word.
+fn refuse_unknown_keys(index: usize, given: &Value, rule: &FaultRule) -> Result<(), FaultsError> {
+    let understood = serde_json::to_value(rule)?;
+    let keys = given.as_object().into_iter().flat_map(|object| object.keys());
+    match keys
+        .into_iter()
+        .find(|key| understood.get(key.as_str()).is_none())
+    {
+        Some(key) => Err(FaultsError::UnknownKey(index, key.clone())),
+        None => Ok(()),
     }
 }
 
@@ -296,4 +333,52 @@ pub enum AllegroFailure {
     Dropped,
     /// It answers something that is not JSON.
     BadJson,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_refused() {
+        let text = "[[rule]]\nfault = \"not_found\"\nprobabilty = 0.1";
+        assert!(
+            matches!(Faults::from_toml(text), Err(FaultsError::UnknownKey(0, key)) if key == "probabilty")
+        );
+        assert!(matches!(
+            Faults::from_toml("lists_say_flase = true"),
+            Err(FaultsError::Shape(_))
+        ));
+    }
+
+    #[test]
+    fn every_fault_can_be_written_in_a_file() {
+        for (fault, keys) in [
+            ("latency", "fixed_ms = 1\njitter_ms = 2"),
+            ("answer_delayed", "fixed_ms = 1"),
+            ("internal_error", "applied = true"),
+            ("bad_gateway", ""),
+            ("unavailable", ""),
+            ("unauthorized", ""),
+            ("forbidden", ""),
+            ("not_found", "token_id = \"6f652857-8798-5791-b345-f84d5a9ec333\""),
+            ("too_many_requests", "retry_after_s = 3"),
+            ("connection_closed", "order_id = \"an-order\""),
+            ("answer_lost", "calls = 3\nafter_calls = 2"),
+            ("answer_cut", "from_ms = 10\nuntil_ms = 20"),
+            ("garbage_body", "endpoint = \"orders_list\""),
+            ("truncated_body", ""),
+            ("wrong_order_id", ""),
+            ("wrong_flag", ""),
+            ("success_false", ""),
+            ("slow_body", "chunk_bytes = 1\nwait_ms = 2"),
+            ("endless_body", ""),
+            ("redirect", "location = \"http://elsewhere/\""),
+            ("flag_flipped", "probability = 0.5"),
+            ("allegro", "failure = \"timed_out\""),
+        ] {
+            let faults = Faults::from_toml(&format!("[[rule]]\nfault = \"{fault}\"\n{keys}"));
+            assert!(faults.is_ok_and(|faults| faults.rules.len() == 1), "{fault}");
+        }
+    }
 }
