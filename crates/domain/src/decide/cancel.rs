@@ -1,0 +1,90 @@
+//! Cancellations, before or after the deduction, in whatever order the news arrives.
+
+use serde_json::json;
+
+use super::command::OrderOutcome;
+use super::{apply, level, refund, take_in};
+use crate::draft::Draft;
+use crate::form::{FormStatus, OrderCopy};
+use crate::operation::OperationStatus;
+use crate::order::Standing;
+use crate::review::ReviewReason;
+use crate::view::{OrderFile, Stop};
+
+/// A copy says that a known order was cancelled.
+pub(super) fn cancel(
+    draft: &mut Draft<'_>,
+    mut file: OrderFile,
+    copy: &OrderCopy,
+) -> Result<OrderOutcome, Stop> {
+    let is_final = copy.status == FormStatus::Cancelled;
+    let was_cancelled = matches!(file.order.standing, Standing::Cancelled { .. });
+    match &mut file.order.standing {
+        Standing::Cancelled { is_final: known } => {
+            *known |= is_final;
+            return take_in::answer(draft, file, true);
+        }
+        Standing::Merged { .. } | Standing::Skipped { .. } => return take_in::answer(draft, file, true),
+        _ => {}
+    }
+    debug_assert!(!was_cancelled, "a cancelled order was answered above");
+    if file.order.shipped && file.order.taken() > 0 {
+        if !file
+            .order
+            .answered
+            .contains(&ReviewReason::CancelledAfterShipment)
+        {
+            let details = json!({ "taken": file.order.taken(), "final": is_final });
+            draft.ask(&mut file, ReviewReason::CancelledAfterShipment, None, details);
+        }
+        return take_in::answer(draft, file, true);
+    }
+    call_off_waiting(draft, &mut file, "the order was cancelled")?;
+    draft.close(&mut file, &apply::STOCK_REASONS);
+    draft.close(
+        &mut file,
+        &[
+            ReviewReason::RemoteOnly,
+            ReviewReason::OtherAccount,
+            ReviewReason::QuantityMismatch,
+            ReviewReason::Reopened,
+        ],
+    );
+    file.order.awaited.clear();
+    file.order.standing = Standing::Cancelled { is_final };
+    if file.order.taken() > 0 {
+        refund::give_back_all(draft, &mut file, "the order was cancelled")?;
+    }
+    take_in::answer(draft, file, false)
+}
+
+/// Calls off the operations of an order that have moved nothing yet.
+pub(super) fn call_off_waiting(draft: &mut Draft<'_>, file: &mut OrderFile, why: &str) -> Result<(), Stop> {
+    let waiting: Vec<_> = file
+        .operations
+        .iter()
+        .filter(|operation| {
+            operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
+        })
+        .map(|operation| operation.id)
+        .collect();
+    for id in waiting {
+        if let Some((position, mut operation)) = level::take_operation(file, id) {
+            draft.roll_back(&mut operation, json!({ "why": why }))?;
+            file.operations.insert(position, operation);
+        }
+    }
+    Ok(())
+}
+
+/// The seller's own cancellation was taken back: a person decides.
+pub(super) fn reopened(
+    draft: &mut Draft<'_>,
+    mut file: OrderFile,
+    copy: &OrderCopy,
+) -> Result<OrderOutcome, Stop> {
+    let review = draft.ask(&mut file, ReviewReason::Reopened, None, json!({ "copy": copy }));
+    let mut outcome = take_in::answer(draft, file, true)?;
+    outcome.review = Some(review);
+    Ok(outcome)
+}

@@ -1,0 +1,392 @@
+//! What can be asked, and what is answered.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Claim, Outcome as AttemptOutcome};
+use crate::form::OrderCopy;
+use crate::ids::{AccountId, LeaseToken, LineItemId, OperationId, OrderKey, ReviewId};
+use crate::review::{Resolution, ReviewReason, Subject};
+use crate::stock::{Component, OfferKey, StockKey};
+use crate::text::{Sku, Warehouse};
+use crate::view::{DueRequest, ListKey};
+
+/// Everything that changes state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Take in a copy of an order.
+    TakeIn(TakeIn),
+    /// Take a single line's stock.
+    Deduct(Deduct),
+    /// Bring some of an order's stock back.
+    Refund(Refund),
+    /// Try again what an order waits for (stock, a mapping).
+    TryAgain {
+        /// Which order.
+        order: OrderKey,
+    },
+    /// Try again a bounded number of the orders that wait for a SKU or an offer.
+    Waiting(ListKey),
+    /// Undo an operation.
+    RollBack(RollBack),
+    /// Try an operation's delivery now, and with fresh retries when it had failed.
+    Retry {
+        /// Which operation.
+        operation: OperationId,
+    },
+    /// Answer a review.
+    Resolve(Resolve),
+    /// Goods came in.
+    Receive(Receipt),
+    /// Goods were counted.
+    Count(Count),
+    /// Goods went from one warehouse to another.
+    Transfer(Transfer),
+    /// Say what an offer stands for.
+    Map(Map),
+    /// Claim deliveries.
+    Claim(ClaimRequest),
+    /// Report how a claimed delivery ended.
+    Settle(Settle),
+    /// Give up what has waited through an outage for too long, a bounded number at a time.
+    GiveUp {
+        /// The account that cannot be reached, or all.
+        account: Option<AccountId>,
+        /// Owed since before this moment.
+        before: Timestamp,
+    },
+    /// Take up again what was given up, a bounded number at a time; closes the review after the last.
+    EndOutage {
+        /// The outage's review.
+        review: ReviewId,
+    },
+    /// Close the open review of a reason and a subject that is no order, because its cause is gone.
+    CloseWidely {
+        /// The reason.
+        reason: ReviewReason,
+        /// The account, or the service.
+        subject: Subject,
+    },
+}
+
+/// A copy of an order to take in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakeIn {
+    /// The account.
+    pub account: AccountId,
+    /// The copy.
+    pub copy: OrderCopy,
+    /// Where to take the stock from; the default warehouse when not given.
+    pub warehouse: Option<Warehouse>,
+    /// A person's word that an order which was given back shall be deducted again.
+    pub force: bool,
+    /// The service's flag, confirmed by the flags call; only for orders that were pulled.
+    pub remote_flag: Option<bool>,
+}
+
+/// A single line to deduct.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deduct {
+    /// The order.
+    pub key: OrderKey,
+    /// The line item, where it is known.
+    pub line: Option<LineItemId>,
+    /// The SKU.
+    pub sku: Sku,
+    /// Units.
+    pub quantity: i64,
+    /// Where to take it from; the default warehouse when not given.
+    pub warehouse: Option<Warehouse>,
+}
+
+/// Stock of an order to bring back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refund {
+    /// The order.
+    pub key: OrderKey,
+    /// What came back; SKUs are distinct within a warehouse.
+    pub lines: Vec<RefundLine>,
+    /// Why.
+    pub reason: String,
+}
+
+/// One SKU that came back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefundLine {
+    /// The SKU.
+    pub sku: Sku,
+    /// Units.
+    pub quantity: i64,
+    /// To which warehouse; where it was taken from when not given.
+    pub warehouse: Option<Warehouse>,
+}
+
+/// An operation to undo.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollBack {
+    /// Which operation.
+    pub operation: OperationId,
+    /// Why.
+    pub reason: String,
+    /// Even when the goods were sent, or the order was cancelled.
+    pub force: bool,
+}
+
+/// An answer to a review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolve {
+    /// Which review.
+    pub review: ReviewId,
+    /// The answer.
+    pub resolution: Resolution,
+    /// What the person wrote.
+    pub note: Option<String>,
+    /// For `map_sku`: what the offer stands for.
+    pub components: Vec<Component>,
+}
+
+/// Goods that came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipt {
+    /// What, where, how many.
+    pub lines: Vec<StockLine>,
+    /// The delivery note, or the like.
+    pub reference: Option<String>,
+}
+
+/// Goods that were counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Count {
+    /// What, where, and how many there are.
+    pub lines: Vec<StockLine>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A quantity of a SKU in a warehouse.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StockLine {
+    /// What and where.
+    pub key: StockKey,
+    /// Units.
+    pub quantity: i64,
+}
+
+/// Goods that went from one warehouse to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transfer {
+    /// What.
+    pub sku: Sku,
+    /// From where.
+    pub from: Warehouse,
+    /// To where.
+    pub to: Warehouse,
+    /// Units.
+    pub quantity: i64,
+}
+
+/// What an offer stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map {
+    /// The offer.
+    pub key: OfferKey,
+    /// SKUs and units of each.
+    pub components: Vec<Component>,
+}
+
+/// Deliveries to claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimRequest {
+    /// Which ones.
+    pub orders: ClaimOrders,
+}
+
+/// Which deliveries to claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimOrders {
+    /// Those of these orders that are due.
+    These(Vec<OrderKey>),
+    /// Those that are due, accounts taking turns.
+    Due(DueRequest),
+}
+
+/// How a claimed delivery ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settle {
+    /// Whose flag.
+    pub key: OrderKey,
+    /// The fencing token of the claim.
+    pub token: LeaseToken,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// A number from 0 to below 1, drawn for the jitter of the next wait.
+    pub draw: f64,
+    /// How long the attempt took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// The caller's idempotency key with a hash of what it asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerKey {
+    /// The key, within the caller's scope.
+    pub key: String,
+    /// A hash of the request.
+    pub fingerprint: String,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// To what concerns one order.
+    Order(OrderOutcome),
+    /// To what concerns several orders.
+    Orders(OrdersOutcome),
+    /// To [`Command::RollBack`].
+    RolledBack(RollBackOutcome),
+    /// To [`Command::Resolve`].
+    Resolved(ResolveOutcome),
+    /// To a receipt, a count or a transfer.
+    Document(DocumentOutcome),
+    /// To [`Command::Claim`]; never recorded.
+    #[serde(skip)]
+    Claimed(Vec<Claim>),
+    /// To [`Command::Settle`]; never recorded.
+    #[serde(skip)]
+    Settled(SettleOutcome),
+    /// To what concerns an outage.
+    Outage(OutageOutcome),
+    /// Done, and nothing to tell.
+    Done,
+}
+
+/// How an order stands after a request, as the caller is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncStatus {
+    /// The service has confirmed, or nothing is owed.
+    Completed,
+    /// Recorded; it waits for what the operation names.
+    Pending,
+    /// Given up, before a person.
+    Failed,
+    /// Never ours to deduct, or cancelled.
+    Skipped,
+    /// Another form answers for it.
+    Merged,
+    /// Undone.
+    RolledBack,
+}
+
+/// How one order stands after a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderOutcome {
+    /// The order; for a merged one, still the one that was asked about.
+    pub key: OrderKey,
+    /// How it stands.
+    pub status: SyncStatus,
+    /// Whether it was known already and nothing changed.
+    pub duplicate: bool,
+    /// The operation that answers.
+    pub operation: Option<OperationId>,
+    /// What is in the way, for people.
+    pub error: Option<String>,
+    /// The review it waits for.
+    pub review: Option<ReviewId>,
+    /// The order whose delivery is due now: worth an immediate attempt.
+    pub deliver: Option<OrderKey>,
+}
+
+/// How several orders stand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OrdersOutcome {
+    /// Orders whose delivery is due now.
+    pub deliver: Vec<OrderKey>,
+    /// How many were tried.
+    pub tried: usize,
+    /// Whether more may remain: ask again.
+    pub more: bool,
+}
+
+/// What a rollback restored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RollBackOutcome {
+    /// The operation that was undone.
+    pub operation: OperationId,
+    /// The operation that undid it, where stock had been moved.
+    pub undone_by: Option<OperationId>,
+    /// What went back.
+    pub restored: Vec<Restored>,
+    /// Whether the orders service must now be told otherwise.
+    pub owed: bool,
+    /// The order whose delivery is due now.
+    pub deliver: Option<OrderKey>,
+}
+
+/// A quantity that went back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// The SKU.
+    pub sku: Sku,
+    /// The warehouse.
+    pub warehouse: Warehouse,
+    /// Units.
+    pub quantity: i64,
+}
+
+/// What the answer to a review led to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResolveOutcome {
+    /// The review.
+    pub review: ReviewId,
+    /// Whether it had been closed before and nothing changed.
+    pub duplicate: bool,
+    /// How its order stands now.
+    pub order: Option<OrderOutcome>,
+    /// Further orders to try again: those of the offer that was mapped, or of the outage.
+    pub then: Option<Then>,
+}
+
+/// What is to follow an answer, in further transactions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// Try again the orders that wait for this offer.
+    TryOffer(OfferKey),
+    /// Take up again what was given up under this review.
+    EndOutage(ReviewId),
+    /// Ask the service about the account now.
+    ProbeAccount(AccountId),
+}
+
+/// What a stock document did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentOutcome {
+    /// The operation; none when nothing changed (a count that agreed).
+    pub operation: Option<OperationId>,
+    /// SKUs that there is more of now: orders may wait for them.
+    pub grown: Vec<StockKey>,
+}
+
+/// What became of a reported attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettleOutcome {
+    /// The token was not the delivery's: nothing was changed.
+    Stale,
+    /// It was recorded.
+    Recorded {
+        /// Whether nothing more is owed now.
+        finished: bool,
+    },
+}
+
+/// What was done about an outage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutageOutcome {
+    /// Operations that were moved.
+    pub moved: usize,
+    /// Whether more may remain: ask again.
+    pub more: bool,
+    /// The review of the outage, where there is one.
+    pub review: Option<ReviewId>,
+}

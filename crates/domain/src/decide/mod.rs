@@ -1,0 +1,155 @@
+//! The one entrance for everything that changes state.
+//!
+//! [`decide`] turns a [`Request`] into [`Changes`] and an [`Outcome`], looking only at the loaded [`View`]. The
+//! rules stand one to a file, in the order in which an order meets them.
+
+mod command;
+
+mod take_in;
+
+mod merge;
+
+mod deduct;
+
+mod apply;
+
+mod level;
+
+mod cancel;
+
+mod claim;
+
+mod settle;
+
+mod outage;
+
+mod refund;
+
+mod roll_back;
+
+mod retry_now;
+
+mod resolve;
+
+mod stock_documents;
+
+pub use command::*;
+pub use resolve::applies;
+
+use jiff::Timestamp;
+
+use crate::changes::Changes;
+use crate::draft::Draft;
+use crate::ids::IdSource;
+use crate::policy::Policy;
+use crate::view::{Key, RecordedAnswer, Refusal, Stop, View};
+
+/// Decides one request.
+///
+/// # Errors
+/// [`Stop::Missing`] names rows to load before asking again; [`Stop::Refused`] and [`Stop::Defect`] end it with
+/// nothing changed.
+pub fn decide(
+    view: &View,
+    request: &Request,
+    policy: &Policy,
+    ids: &mut dyn IdSource,
+) -> Result<(Changes, Outcome), Stop> {
+    if let Some(wanted) = &request.answer_key
+        && let Some(recorded) = view.answer(&wanted.key)?
+    {
+        return repeat_answer(recorded, wanted);
+    }
+    let mut draft = Draft::new(view, request.now, policy, &request.by, ids);
+    let outcome = run(&mut draft, &request.command)?;
+    if let Some(wanted) = &request.answer_key {
+        let json = serde_json::to_value(&outcome)
+            .map_err(|error| Stop::Defect(format!("an outcome cannot be recorded: {error}")))?;
+        draft.put_answer(RecordedAnswer {
+            key: wanted.key.clone(),
+            fingerprint: wanted.fingerprint.clone(),
+            outcome: json,
+            at: request.now,
+        });
+    }
+    Ok((draft.finish()?, outcome))
+}
+
+/// The same key and body give the same answer; another body under it is a mistake of the caller.
+fn repeat_answer(recorded: &RecordedAnswer, wanted: &AnswerKey) -> Result<(Changes, Outcome), Stop> {
+    if recorded.fingerprint != wanted.fingerprint {
+        return Err(Refusal::conflict(
+            "idempotency_key_reused",
+            "this Idempotency-Key was used for another request; use a new key",
+        )
+        .into());
+    }
+    let outcome = serde_json::from_value(recorded.outcome.clone())
+        .map_err(|error| Stop::Defect(format!("a recorded outcome cannot be read: {error}")))?;
+    Ok((Changes::default(), outcome))
+}
+
+fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
+    match command {
+        Command::TakeIn(order) => take_in::take_in(draft, order).map(Outcome::Order),
+        Command::Deduct(line) => deduct::deduct(draft, line).map(Outcome::Order),
+        Command::Refund(refund) => refund::refund(draft, refund).map(Outcome::Order),
+        Command::TryAgain { order } => retry_now::try_again(draft, order).map(Outcome::Order),
+        Command::Waiting(list) => retry_now::waiting(draft, list).map(Outcome::Orders),
+        Command::RollBack(request) => roll_back::roll_back(draft, request).map(Outcome::RolledBack),
+        Command::Retry { operation } => retry_now::retry(draft, *operation).map(Outcome::Order),
+        Command::Resolve(resolve) => resolve::resolve(draft, resolve).map(Outcome::Resolved),
+        Command::Receive(receipt) => stock_documents::receive(draft, receipt).map(Outcome::Document),
+        Command::Count(count) => stock_documents::count(draft, count).map(Outcome::Document),
+        Command::Transfer(transfer) => stock_documents::transfer(draft, transfer).map(Outcome::Document),
+        Command::Map(mapping) => stock_documents::map(draft, mapping).map(|()| Outcome::Done),
+        Command::Claim(claim) => claim::claim(draft, claim).map(Outcome::Claimed),
+        Command::Settle(settle) => settle::settle(draft, settle).map(Outcome::Settled),
+        Command::GiveUp { account, before } => outage::give_up(draft, *account, *before).map(Outcome::Outage),
+        Command::EndOutage { review } => outage::end(draft, *review).map(Outcome::Outage),
+        Command::CloseWidely { reason, subject } => {
+            resolve::close_widely(draft, *reason, subject).map(|()| Outcome::Done)
+        }
+    }
+}
+
+/// The rows that a request will look at for certain: loaded for a whole batch at once, so that most decisions
+/// run without stopping. Rows that turn out to be needed besides are loaded one by one.
+#[must_use]
+pub fn first_keys(request: &Request, policy: &Policy) -> Vec<Key> {
+    let mut keys = match &request.command {
+        Command::TakeIn(order) => take_in::first_keys(order, policy),
+        Command::Deduct(line) => deduct::first_keys(line, policy),
+        Command::Receive(receipt) => receipt
+            .lines
+            .iter()
+            .map(|line| Key::Balance(line.key.clone()))
+            .collect(),
+        Command::Settle(settle) => vec![Key::Order(settle.key.clone())],
+        Command::Claim(ClaimRequest {
+            orders: ClaimOrders::These(orders),
+            ..
+        }) => orders.iter().cloned().map(Key::Order).collect(),
+        _ => Vec::new(),
+    };
+    keys.extend(
+        request
+            .answer_key
+            .iter()
+            .map(|wanted| Key::Answer(wanted.key.clone())),
+    );
+    keys
+}
+
+/// A request as it reaches a store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What to do.
+    pub command: Command,
+    /// The moment it is decided for.
+    pub now: Timestamp,
+    /// Who asked: a key's name, or `saldo`.
+    pub by: String,
+    /// The idempotency key, where the caller gave one.
+    pub answer_key: Option<AnswerKey>,
+}

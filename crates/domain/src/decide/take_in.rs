@@ -1,0 +1,596 @@
+//! Taking in a copy of an order: the table of section 4.
+
+use serde_json::json;
+
+use super::apply::{self, fill};
+use super::command::{OrderOutcome, SyncStatus, TakeIn};
+use super::{cancel, level, merge};
+use crate::draft::Draft;
+use crate::form::{CopyLine, FormStatus, OrderCopy, Source};
+use crate::ids::{LineItemId, OrderId, OrderKey};
+use crate::operation::{OperationStatus, OperationType, WaitingFor};
+use crate::order::{Line, Order, SkipReason, Standing};
+use crate::policy::Policy;
+use crate::review::ReviewReason;
+use crate::stock::{OfferKey, StockKey};
+use crate::view::{Key, OrderFile, Stop};
+
+/// Rows that taking in a copy looks at for certain.
+pub(super) fn first_keys(request: &TakeIn, policy: &Policy) -> Vec<Key> {
+    let key = OrderKey {
+        account: request.account,
+        order: request.copy.order.clone(),
+    };
+    let warehouse = request.warehouse.as_ref().unwrap_or(&policy.default_warehouse);
+    let mut keys = vec![Key::Order(key)];
+    for line in &request.copy.lines {
+        keys.extend(line.id.iter().cloned().map(Key::Line));
+        if let Some(offer) = &line.offer {
+            keys.push(Key::Mapping(OfferKey {
+                account: request.account,
+                offer: offer.clone(),
+            }));
+        }
+        if let Some(sku) = &line.external {
+            keys.push(Key::Balance(StockKey {
+                sku: sku.clone(),
+                warehouse: warehouse.clone(),
+            }));
+        }
+    }
+    keys
+}
+
+/// Takes in a copy.
+pub(super) fn take_in(draft: &mut Draft<'_>, request: &TakeIn) -> Result<OrderOutcome, Stop> {
+    let key = OrderKey {
+        account: request.account,
+        order: request.copy.order.clone(),
+    };
+    match draft.take(&key)? {
+        None => first_sight(draft, request, key),
+        Some(file) => known(draft, request, file),
+    }
+}
+
+fn first_sight(draft: &mut Draft<'_>, request: &TakeIn, key: OrderKey) -> Result<OrderOutcome, Stop> {
+    let copy = &request.copy;
+    let mut file = new_file(draft, request, key);
+    if is_cancelled(copy) {
+        file.order.standing = Standing::Cancelled {
+            is_final: copy.status == FormStatus::Cancelled,
+        };
+        return Ok(conclude(draft, file, SyncStatus::Skipped, Some("cancelled")));
+    }
+    if copy.fulfilled_by_allegro {
+        let reason = SkipReason::FulfilledByAllegro;
+        file.order.standing = Standing::Skipped { reason };
+        return Ok(conclude(draft, file, SyncStatus::Skipped, Some(reason.as_str())));
+    }
+    let holders = merge::holders(draft, &file)?;
+    if let Some(winner) = merge::winner_over(draft, &file, &holders)? {
+        return merge::close_newcomer(draft, file, &winner);
+    }
+    begin(draft, request, file, &holders)
+}
+
+/// Begins the deduction of an order that is ours to deduct.
+fn begin(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    holders: &[OrderKey],
+) -> Result<OrderOutcome, Stop> {
+    let lines: Vec<usize> = (0..file.order.lines.len()).collect();
+    let planned = apply::planned_lines(&file, &lines);
+    let mut operation = draft.new_operation(
+        OperationType::Deduction,
+        Some(&file.order.key),
+        planned,
+        json!({ "source": request.copy.source }),
+    );
+    file.order.first_operation.get_or_insert(operation.id);
+    let foreign: Vec<&OrderKey> = holders
+        .iter()
+        .filter(|holder| holder.account != file.order.key.account)
+        .collect();
+    if let Some(other) = foreign.first() {
+        let details = super::resolve::held_elsewhere(other, &request.copy);
+        let error = format!("a line of it is held by order {other}");
+        let held: Vec<_> = held_lines(draft, &file)?;
+        file.order.lines.retain(|line| !held.contains(&line.id));
+        wait_for_person(
+            draft,
+            &mut file,
+            &mut operation,
+            ReviewReason::OtherAccount,
+            details,
+            &error,
+        );
+        file.operations.push(operation);
+        return answer(draft, file, false);
+    }
+    if request.remote_flag == Some(true) {
+        let error = "the service holds it as deducted already, but nothing was deducted here";
+        wait_for_person(
+            draft,
+            &mut file,
+            &mut operation,
+            ReviewReason::RemoteOnly,
+            json!({}),
+            error,
+        );
+        file.operations.push(operation);
+        return answer(draft, file, false);
+    }
+    let moved = merge::absorb(draft, &mut file, holders)?;
+    if !is_ready(draft.policy, &request.copy) {
+        file.order.standing = Standing::AwaitsPayment;
+        draft.wait(&mut operation, WaitingFor::Payment, None);
+    } else {
+        let lacking: Vec<usize> = lines.into_iter().filter(|line| !moved.contains(line)).collect();
+        fill(draft, &mut file, &mut operation, &lacking, false)?;
+        merge::name_moved_lines(&file, &mut operation, &moved);
+    }
+    file.operations.push(operation);
+    answer(draft, file, false)
+}
+
+/// Lines of a file that another order holds: its own row must not take them over.
+fn held_lines(draft: &Draft<'_>, file: &OrderFile) -> Result<Vec<LineItemId>, Stop> {
+    let mut held = Vec::new();
+    for line in &file.order.lines {
+        if draft
+            .view
+            .line(&line.id)?
+            .is_some_and(|holder| *holder != file.order.key)
+        {
+            held.push(line.id.clone());
+        }
+    }
+    Ok(held)
+}
+
+/// Puts an operation before a person.
+pub(super) fn wait_for_person(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    operation: &mut crate::operation::Operation,
+    reason: ReviewReason,
+    details: serde_json::Value,
+    error: &str,
+) {
+    let review = draft.ask(file, reason, Some(operation.id), details);
+    operation.review = Some(review);
+    file.order.standing = Standing::AwaitsReview;
+    draft.wait(operation, WaitingFor::Review, Some(error));
+}
+
+fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result<OrderOutcome, Stop> {
+    let copy = &request.copy;
+    let is_news = is_newer(&file.order, copy);
+    if let Standing::Merged { .. } = file.order.standing {
+        return answer(draft, file, true);
+    }
+    note_facts(&mut file.order, copy);
+    if is_cancelled(copy) {
+        return cancel::cancel(draft, file, copy);
+    }
+    if copy.returned && file.order.taken() > 0 && !file.order.answered.contains(&ReviewReason::Returned) {
+        let details = json!({ "taken": file.order.taken() });
+        draft.ask(&mut file, ReviewReason::Returned, None, details);
+    }
+    match &file.order.standing {
+        Standing::Cancelled { is_final: false } if is_news => cancel::reopened(draft, file, copy),
+        Standing::GivenBack | Standing::Settled if request.force => deduct_again(draft, request, file),
+        Standing::Cancelled { .. }
+        | Standing::GivenBack
+        | Standing::Settled
+        | Standing::Skipped { .. }
+        | Standing::Merged { .. } => answer(draft, file, true),
+        Standing::AwaitsPayment => paid(draft, request, file, is_news),
+        Standing::AwaitsStock => try_again_with(draft, request, file, is_news),
+        Standing::AwaitsReview => {
+            if file.open_review(ReviewReason::SkuMissing).is_some() {
+                return try_again_with(draft, request, file, is_news);
+            }
+            answer(draft, file, true)
+        }
+        Standing::Applied => compare(draft, request, file, is_news),
+    }
+}
+
+/// An order that waited for payment, seen again.
+fn paid(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    is_news: bool,
+) -> Result<OrderOutcome, Stop> {
+    if !is_ready(draft.policy, &request.copy) {
+        if may_change_lines(&request.copy, is_news) {
+            replace_lines(draft, &mut file, &request.copy)?;
+        }
+        return answer(draft, file, true);
+    }
+    if request.remote_flag == Some(true)
+        && let Some((_, mut operation)) =
+            level::unapplied(&file).and_then(|id| level::take_operation(&mut file, id))
+    {
+        let error = "the service holds it as deducted already, but nothing was deducted here";
+        wait_for_person(
+            draft,
+            &mut file,
+            &mut operation,
+            ReviewReason::RemoteOnly,
+            json!({}),
+            error,
+        );
+        file.operations.push(operation);
+        return answer(draft, file, false);
+    }
+    try_again_with(draft, request, file, is_news)
+}
+
+/// Tries an order again that has taken nothing yet, with the lines of a newer copy where there is one.
+fn try_again_with(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    is_news: bool,
+) -> Result<OrderOutcome, Stop> {
+    if !file.order.form_seen {
+        return form_arrives(draft, request, file);
+    }
+    if may_change_lines(&request.copy, is_news) {
+        replace_lines(draft, &mut file, &request.copy)?;
+    }
+    super::retry_now::fill_again(draft, &mut file, false)?;
+    let duplicate = file.order.standing == Standing::AwaitsStock;
+    answer(draft, file, duplicate)
+}
+
+/// A copy of an order whose stock was taken.
+fn compare(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    is_news: bool,
+) -> Result<OrderOutcome, Stop> {
+    let copy = &request.copy;
+    if !file.order.form_seen {
+        return form_arrives(draft, request, file);
+    }
+    if !lines_differ(&file.order, copy) {
+        draft.close(&mut file, &[ReviewReason::QuantityMismatch]);
+        return answer(draft, file, true);
+    }
+    let believable = matches!(copy.source, Source::Posted | Source::Live);
+    if believable && !is_news {
+        return answer(draft, file, true);
+    }
+    if believable && !file.order.shipped {
+        draft.close(&mut file, &[ReviewReason::QuantityMismatch]);
+        let holders = merge::holders_of(
+            draft,
+            &file.order.key,
+            copy.lines.iter().filter_map(|line| line.id.as_ref()),
+        )?;
+        return merge::move_difference(draft, file, copy, &holders);
+    }
+    if file.order.answered.contains(&ReviewReason::QuantityMismatch) && !is_news {
+        return answer(draft, file, true);
+    }
+    let details = json!({ "copy": copy, "shipped": file.order.shipped });
+    let review = draft.ask(&mut file, ReviewReason::QuantityMismatch, None, details);
+    let mut outcome = answer(draft, file, true)?;
+    outcome.review = Some(review);
+    Ok(outcome)
+}
+
+/// The form of an order of which only single lines were known: made-up lines become its lines.
+fn form_arrives(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result<OrderOutcome, Stop> {
+    let holders = merge::holders_of(
+        draft,
+        &file.order.key,
+        request.copy.lines.iter().filter_map(|line| line.id.as_ref()),
+    )?;
+    let waiting: Vec<_> = file
+        .operations
+        .iter()
+        .filter(|operation| {
+            operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
+        })
+        .map(|operation| operation.id)
+        .collect();
+    let single_lines = std::mem::replace(&mut file.order.lines, copy_lines(&file.order.key, &request.copy));
+    file.order.form_seen = true;
+    let planned = apply::planned_lines(&file, &(0..file.order.lines.len()).collect::<Vec<_>>());
+    let mut operation = draft.new_operation(
+        OperationType::Deduction,
+        Some(&file.order.key),
+        planned,
+        json!({ "source": request.copy.source, "after": "single lines" }),
+    );
+    for id in waiting {
+        if let Some((position, mut single)) = level::take_operation(&mut file, id) {
+            draft.roll_back(&mut single, json!({ "covered_by": operation.id }))?;
+            single.rolled_back_by = Some(operation.id);
+            file.operations.insert(position, single);
+        }
+    }
+    merge::match_single_lines(draft, &mut file, &operation, single_lines)?;
+    let moved = merge::absorb(draft, &mut file, &holders)?;
+    file.order.first_operation.get_or_insert(operation.id);
+    draft.close(&mut file, &apply::STOCK_REASONS);
+    if is_ready(draft.policy, &request.copy) {
+        let lacking: Vec<usize> = (0..file.order.lines.len())
+            .filter(|line| !moved.contains(line))
+            .collect();
+        fill(draft, &mut file, &mut operation, &lacking, false)?;
+        merge::name_moved_lines(&file, &mut operation, &moved);
+    } else {
+        file.order.standing = Standing::AwaitsPayment;
+        draft.wait(&mut operation, WaitingFor::Payment, None);
+    }
+    file.operations.push(operation);
+    answer(draft, file, false)
+}
+
+/// A person's word: deduct an order again that was given back.
+pub(super) fn deduct_again(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+) -> Result<OrderOutcome, Stop> {
+    let copy = &request.copy;
+    let holders = merge::holders_of(
+        draft,
+        &file.order.key,
+        copy.lines.iter().filter_map(|line| line.id.as_ref()),
+    )?;
+    if let Some(other) = holders.first() {
+        return Err(crate::view::Refusal::conflict(
+            "line_held_elsewhere",
+            format!("a line of order {} is held by order {other}", file.order.key),
+        )
+        .into());
+    }
+    file.order.lines = copy_lines(&file.order.key, copy);
+    file.order.form_seen = true;
+    let lines: Vec<usize> = (0..file.order.lines.len()).collect();
+    let planned = apply::planned_lines(&file, &lines);
+    let mut operation = draft.new_operation(
+        OperationType::Deduction,
+        Some(&file.order.key),
+        planned,
+        json!({ "forced_by": draft.by }),
+    );
+    file.order.first_operation = Some(operation.id);
+    file.order.standing = Standing::AwaitsStock;
+    fill(draft, &mut file, &mut operation, &lines, false)?;
+    file.operations.push(operation);
+    answer(draft, file, false)
+}
+
+fn replace_lines(draft: &Draft<'_>, file: &mut OrderFile, copy: &OrderCopy) -> Result<(), Stop> {
+    let taken = file.order.lines.iter().any(|line| line.taken() != 0);
+    let holders = merge::holders_of(
+        draft,
+        &file.order.key,
+        copy.lines.iter().filter_map(|line| line.id.as_ref()),
+    )?;
+    if !taken && holders.is_empty() {
+        file.order.lines = copy_lines(&file.order.key, copy);
+    }
+    Ok(())
+}
+
+fn new_file(draft: &Draft<'_>, request: &TakeIn, key: OrderKey) -> OrderFile {
+    let lines = copy_lines(&key, &request.copy);
+    let mut order = Order {
+        warehouse: apply::warehouse_or_default(draft, request.warehouse.as_ref()),
+        standing: Standing::AwaitsStock,
+        lines,
+        form_seen: true,
+        shipped: false,
+        touched: false,
+        flag_confirmed: None,
+        flag_confirmed_at: None,
+        first_operation: None,
+        revisions: Vec::new(),
+        copy_updated_at: None,
+        bought_at: None,
+        awaited: Vec::new(),
+        answered: Vec::new(),
+        created_at: draft.now,
+        updated_at: draft.now,
+        key,
+    };
+    note_facts(&mut order, &request.copy);
+    OrderFile {
+        order,
+        operations: Vec::new(),
+        delivery: None,
+        reviews: Vec::new(),
+    }
+}
+
+/// The lines of a copy, nothing of them taken.
+pub(super) fn copy_lines(key: &OrderKey, copy: &OrderCopy) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::with_capacity(copy.lines.len());
+    for line in &copy.lines {
+        let id = line_id(key, line, lines.len());
+        match lines.iter_mut().find(|other| other.id == id) {
+            Some(same) => same.quantity += line.quantity,
+            None => lines.push(Line {
+                made_up: line.id.is_none(),
+                offer: line.offer.clone(),
+                external: line.external.clone(),
+                quantity: line.quantity,
+                parts: Vec::new(),
+                id,
+            }),
+        }
+    }
+    lines
+}
+
+/// A line's id, or one made from what it sells, or from its place when even that is missing.
+pub(super) fn line_id(key: &OrderKey, line: &CopyLine, position: usize) -> LineItemId {
+    match (&line.id, &line.external, &line.offer) {
+        (Some(id), _, _) => id.clone(),
+        (None, Some(sku), _) => LineItemId::made_up(key, sku),
+        (None, None, Some(offer)) => LineItemId::made_up_for(key, &format!("offer {offer}")),
+        (None, None, None) => LineItemId::made_up_for(key, &format!("line {position}")),
+    }
+}
+
+/// What any copy tells, whatever else is decided about it.
+fn note_facts(order: &mut Order, copy: &OrderCopy) {
+    order.shipped |= copy.shipped;
+    if let Some(revision) = &copy.revision {
+        order.remember_revision(revision);
+    }
+    if copy.updated_at > order.copy_updated_at {
+        order.copy_updated_at = copy.updated_at;
+    }
+    order.bought_at = order.bought_at.or(copy.bought_at);
+}
+
+/// Section 4, "Newer": a revision seen before is never newer; another copy is when its `updatedAt` is later,
+/// or when it was posted and its revision is unseen.
+fn is_newer(order: &Order, copy: &OrderCopy) -> bool {
+    let revision_seen = copy
+        .revision
+        .as_ref()
+        .map(|revision| order.revisions.contains(revision));
+    match revision_seen {
+        Some(true) => false,
+        Some(false) if copy.source == Source::Posted => true,
+        _ => match (copy.updated_at, order.copy_updated_at) {
+            (Some(theirs), Some(ours)) => theirs > ours,
+            (Some(_), None) => true,
+            // A form without revision and time, posted: its lines are all there is to go by.
+            (None, _) => {
+                copy.source == Source::Posted && copy.revision.is_none() && order.revisions.is_empty()
+            }
+        },
+    }
+}
+
+fn may_change_lines(copy: &OrderCopy, is_news: bool) -> bool {
+    is_news && matches!(copy.source, Source::Posted | Source::Live)
+}
+
+fn is_cancelled(copy: &OrderCopy) -> bool {
+    copy.status == FormStatus::Cancelled || copy.fulfillment_cancelled
+}
+
+fn is_ready(policy: &Policy, copy: &OrderCopy) -> bool {
+    copy.status == FormStatus::Ready || policy.deduct_when_bought
+}
+
+/// Whether a copy has other lines or quantities than are kept.
+fn lines_differ(order: &Order, copy: &OrderCopy) -> bool {
+    let theirs = copy_lines(&order.key, copy);
+    theirs.len() != order.lines.len()
+        || theirs.iter().any(|line| {
+            order
+                .lines
+                .iter()
+                .all(|ours| ours.id != line.id || ours.quantity != line.quantity)
+        })
+}
+
+/// How an order stands, as the caller is told. Puts the file back.
+pub(super) fn answer(draft: &mut Draft<'_>, file: OrderFile, duplicate: bool) -> Result<OrderOutcome, Stop> {
+    let (status, reason) = match &file.order.standing {
+        Standing::Merged { into } => {
+            let into = into.clone();
+            return answer_for_merged(draft, file, &into, duplicate);
+        }
+        Standing::Cancelled { .. } => (SyncStatus::Skipped, Some("cancelled")),
+        Standing::Skipped { reason } => (SyncStatus::Skipped, Some(reason.as_str())),
+        Standing::Settled => (SyncStatus::Skipped, Some("settled by a person")),
+        _ => (first_status(draft, &file)?, None),
+    };
+    let mut outcome = conclude(draft, file, status, reason);
+    outcome.duplicate = duplicate;
+    Ok(outcome)
+}
+
+fn answer_for_merged(
+    draft: &mut Draft<'_>,
+    file: OrderFile,
+    into: &OrderId,
+    duplicate: bool,
+) -> Result<OrderOutcome, Stop> {
+    let into = OrderKey {
+        account: file.order.key.account,
+        order: into.clone(),
+    };
+    let winner = draft.take(&into)?;
+    let operation = winner.as_ref().and_then(|winner| winner.order.first_operation);
+    if let Some(winner) = winner {
+        draft.put(winner);
+    }
+    let mut outcome = conclude(draft, file, SyncStatus::Merged, Some("merged into another form"));
+    outcome.operation = operation;
+    outcome.duplicate = duplicate;
+    Ok(outcome)
+}
+
+/// The status of the operation that a repeat is answered with.
+fn first_status(draft: &Draft<'_>, file: &OrderFile) -> Result<SyncStatus, Stop> {
+    let Some(id) = file.order.first_operation else {
+        return Ok(SyncStatus::Completed);
+    };
+    let status = match file.operation(id) {
+        Some(operation) => operation.status,
+        None => draft
+            .view
+            .operation(&id)?
+            .map_or(OperationStatus::Completed, |operation| operation.status),
+    };
+    Ok(match status {
+        OperationStatus::Pending | OperationStatus::Processing => SyncStatus::Pending,
+        OperationStatus::Completed => SyncStatus::Completed,
+        OperationStatus::Failed => SyncStatus::Failed,
+        OperationStatus::RolledBack => SyncStatus::RolledBack,
+    })
+}
+
+/// Puts a file back and tells how its order stands.
+pub(super) fn conclude(
+    draft: &mut Draft<'_>,
+    file: OrderFile,
+    status: SyncStatus,
+    reason: Option<&str>,
+) -> OrderOutcome {
+    let operation = file.order.first_operation;
+    let first = operation.and_then(|id| file.operation(id));
+    let due = file
+        .delivery
+        .as_ref()
+        .is_some_and(|delivery| delivery.lease.is_none() && delivery.due_at <= draft.now);
+    let outcome = OrderOutcome {
+        key: file.order.key.clone(),
+        status,
+        duplicate: false,
+        operation,
+        error: reason
+            .map(ToOwned::to_owned)
+            .or_else(|| first.and_then(|operation| operation.error_message.clone())),
+        review: first.and_then(|operation| operation.review).or_else(|| {
+            file.reviews
+                .iter()
+                .rev()
+                .find(|review| review.is_open())
+                .map(|review| review.id)
+        }),
+        deliver: due.then(|| file.order.key.clone()),
+    };
+    draft.put(file);
+    outcome
+}

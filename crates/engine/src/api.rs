@@ -1,0 +1,190 @@
+//! What the engine is asked and what it answers.
+
+use jiff::Timestamp;
+use saldo_domain::circuit::CircuitState;
+use saldo_domain::decide::{AnswerKey, Restored, SyncStatus};
+use saldo_domain::ids::{OperationId, ReviewId};
+use saldo_domain::operation::Operation;
+use saldo_domain::review::Review;
+use saldo_store::query::Counts;
+
+/// Who asks, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// A key's name, or `saldo`: stands in the log for who acted.
+    pub by: String,
+    /// The idempotency key, where one was given.
+    pub answer_key: Option<AnswerKey>,
+    /// Whether to wait for the immediate attempt, at most `immediate_timeout_ms`.
+    pub wait: bool,
+}
+
+impl Caller {
+    /// A caller that waits and gave no idempotency key.
+    #[must_use]
+    pub fn named(by: &str) -> Self {
+        Self { by: by.to_owned(), answer_key: None, wait: true }
+    }
+}
+
+/// The answer to everything that concerns one order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncResult {
+    /// Whether the orders service has confirmed, or nothing is owed.
+    pub success: bool,
+    /// How the order stands.
+    pub status: SyncStatus,
+    /// Whether it was known and nothing changed.
+    pub duplicate: bool,
+    /// The operation that answers.
+    pub operation: Option<Operation>,
+    /// What is in the way.
+    pub error: Option<String>,
+    /// The review that it waits for.
+    pub review_id: Option<ReviewId>,
+}
+
+/// The answer to a rollback.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollbackResult {
+    /// Always true: a refused rollback is an error instead.
+    pub success: bool,
+    /// The operation that was undone.
+    pub operation_id: OperationId,
+    /// The operation that undid it, where stock had moved.
+    pub refund_operation_id: Option<OperationId>,
+    /// What went back.
+    pub restored: Vec<Restored>,
+    /// What became of the service's flag.
+    pub remote_flag: RemoteFlag,
+}
+
+/// What became of the service's flag after a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteFlag {
+    /// The service has confirmed the new level.
+    Cleared,
+    /// It will be told.
+    Pending,
+    /// There was nothing to tell.
+    Unchanged,
+}
+
+impl RemoteFlag {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cleared => "cleared",
+            Self::Pending => "pending",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// What one round over the queue did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessingResult {
+    /// Deliveries tried.
+    pub attempted: u64,
+    /// Deliveries that ended.
+    pub delivered: u64,
+    /// Deliveries that will be tried again, or were given up.
+    pub not_delivered: u64,
+}
+
+/// The answer to a resolved review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolveResult {
+    /// The review as it stands now.
+    pub review: Review,
+    /// How its order stands now, where there is one.
+    pub order: Option<SyncResult>,
+    /// Further orders that were tried again because of it.
+    pub tried_again: u64,
+}
+
+/// The overall state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// `healthy`, `degraded` or `down`.
+    pub health: Health,
+    /// Counts of operations and reviews.
+    pub counts: Counts,
+    /// Since when the engine runs.
+    pub started_at: Timestamp,
+    /// The moment of this status.
+    pub now: Timestamp,
+    /// Attempts and successes within the window.
+    pub success_rate: SuccessRate,
+    /// The mean time from the first attempt to the confirmation of what needed a retry, in seconds.
+    pub average_retry_seconds: Option<f64>,
+    /// The circuit of the service.
+    pub circuit: CircuitState,
+    /// Whether the single-order call works; none while that is not known.
+    pub live_orders: Option<bool>,
+    /// The delay of calls within the window.
+    pub latency: Latency,
+    /// What the service answered last that was not a success.
+    pub last_error: Option<String>,
+}
+
+/// In a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// All is well.
+    Healthy,
+    /// Something waits for longer than it should, or for a person.
+    Degraded,
+    /// The database does not answer.
+    Down,
+}
+
+impl Health {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// Attempts and successes within a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SuccessRate {
+    /// The window, in minutes.
+    pub window_minutes: u32,
+    /// Attempts made in it.
+    pub attempts: u64,
+    /// Successes by attempts; none without attempts.
+    pub rate: Option<f64>,
+}
+
+/// Percentiles of the delay of calls, in milliseconds; none without calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Latency {
+    /// The median.
+    pub p50_ms: Option<u64>,
+    /// The 99th percentile.
+    pub p99_ms: Option<u64>,
+}
+
+/// Something that changed, for those who watch. A hint: the store is the truth.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An operation changed.
+    Operation {
+        /// Which one.
+        id: OperationId,
+    },
+    /// A review was opened, answered or closed.
+    Review {
+        /// Which one.
+        id: ReviewId,
+    },
+    /// The overall state may have changed.
+    Status,
+}

@@ -1,0 +1,1 @@
+//! Running the rules: intake, delivery, rollback, reviews.

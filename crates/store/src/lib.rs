@@ -1,0 +1,19 @@
+//! What the engine asks of a database, and the in-memory model of it.
+//!
+//! A backend implements [`Store`]: it loads rows, runs [`saldo_domain::decide`] over them, and writes the
+//! changes of many requests in one transaction. It decides nothing itself, so all backends keep the same rules.
+//! The suite in `conformance` (a feature) is the one that every backend passes.
+
+mod contract;
+pub mod deciding;
+mod error;
+pub mod memory;
+mod paging;
+pub mod query;
+pub mod turns;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use contract::{Rules, SharedStore, Store};
+pub use error::StoreError;

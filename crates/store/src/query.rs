@@ -1,0 +1,158 @@
+//! Questions to a store, and the rows that answer them.
+
+use jiff::Timestamp;
+use saldo_domain::ids::{AccountId, OrderId, OrderKey};
+use saldo_domain::operation::{LogEntry, OperationStatus, WaitingFor};
+use saldo_domain::review::ReviewReason;
+use saldo_domain::stock::{Movement, StockKey};
+use saldo_domain::text::{Sku, Warehouse};
+
+/// A SKU in a warehouse.
+pub type StockLineKey = StockKey;
+
+/// The most rows that a page may have.
+pub const PAGE_ROWS_MAX: usize = 500;
+
+/// Which page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The `next_cursor` of the page before; none for the first.
+    pub after: Option<String>,
+    /// At most so many rows, 1 to [`PAGE_ROWS_MAX`].
+    pub limit: usize,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; none after the last.
+    pub next_cursor: Option<String>,
+}
+
+/// One page of an operation's log.
+pub type LogPage = Page<LogEntry>;
+
+/// Which operations. Fields that are none do not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperationFilter {
+    /// Of one account.
+    pub account: Option<AccountId>,
+    /// Of one order.
+    pub order: Option<OrderId>,
+    /// With a line of this SKU.
+    pub sku: Option<Sku>,
+    /// With a line in this warehouse.
+    pub warehouse: Option<Warehouse>,
+    /// In one of these statuses; empty: in any.
+    pub statuses: Vec<OperationStatus>,
+    /// Waiting for this.
+    pub waiting_for: Option<WaitingFor>,
+}
+
+/// Which reviews.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReviewFilter {
+    /// Open ones, closed ones, or both.
+    pub open: Option<bool>,
+    /// Of one reason.
+    pub reason: Option<ReviewReason>,
+    /// Of one account.
+    pub account: Option<AccountId>,
+    /// Of one order.
+    pub order: Option<OrderId>,
+}
+
+/// Which balances.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BalanceFilter {
+    /// Of one SKU.
+    pub sku: Option<Sku>,
+    /// In one warehouse.
+    pub warehouse: Option<Warehouse>,
+    /// Below this many units.
+    pub below: Option<i64>,
+}
+
+/// A movement, with the order that it was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovementRow {
+    /// The movement.
+    pub movement: Movement,
+    /// The order, where it was for one.
+    pub order: Option<OrderKey>,
+}
+
+/// Counts for the status page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counts {
+    /// Pending operations that wait for delivery or an account.
+    pub pending: u64,
+    /// Operations under delivery.
+    pub processing: u64,
+    /// Operations completed since midnight UTC.
+    pub completed_today: u64,
+    /// Operations that were given up.
+    pub failed: u64,
+    /// Pending for delivery or an account, and older than the stale bound.
+    pub stale: u64,
+    /// Operations that wait for stock.
+    pub waiting_for_stock: u64,
+    /// Operations that wait for payment.
+    pub waiting_for_payment: u64,
+    /// Operations that wait for a person.
+    pub in_review: u64,
+    /// Open reviews by reason.
+    pub reviews_open: Vec<(ReviewReason, u64)>,
+    /// When the oldest operation that waits for delivery or an account was recorded.
+    pub oldest_pending: Option<Timestamp>,
+}
+
+/// An account, as it is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Which account.
+    pub id: AccountId,
+    /// Its name at the orders service, or the one given by hand.
+    pub name: Option<String>,
+    /// Whether it was added by hand.
+    pub by_hand: bool,
+    /// When it became known.
+    pub created_at: Timestamp,
+}
+
+/// What a key may do. Each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Acts.
+    Operator,
+    /// Configures.
+    Admin,
+}
+
+/// A key to the API. The key itself is shown once and never stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its name, unique among those not revoked; stands in logs and notes for who acted.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// SHA-256 of the key, in hexadecimal.
+    pub hash: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A broken invariant that was found in stored rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The number of the invariant in section 3 of the design; 0 for the database's own integrity.
+    pub invariant: u8,
+    /// Which row, and what is wrong with it.
+    pub detail: String,
+    /// How to mend it.
+    pub mend: String,
+}
