@@ -94,6 +94,15 @@ pub trait Store: Send + Sync + 'static {
     /// Open reviews about outages and accounts, at most 500: what must be taken up again after a restart.
     async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError>;
 
+    /// Keeps the wish to fetch an order and take it in, until [`Store::remove_wish`]. A repeat changes nothing.
+    async fn put_wish(&self, key: &OrderKey, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Orders that are wished for, oldest first, at most `limit`.
+    async fn wishes(&self, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+
+    /// Forgets a wish that was fulfilled.
+    async fn remove_wish(&self, key: &OrderKey) -> Result<(), StoreError>;
+
     /// The accounts known.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
 

@@ -183,6 +183,23 @@ impl Store for MemoryStore {
         Ok(self.open()?.tables.open_wide_reviews())
     }
 
+    async fn put_wish(&self, key: &OrderKey, now: Timestamp) -> Result<(), StoreError> {
+        self.open()?.tables.wishes.entry(key.clone()).or_insert(now);
+        Ok(())
+    }
+
+    async fn wishes(&self, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        let state = self.open()?;
+        let mut wishes: Vec<_> = state.tables.wishes.iter().map(|(key, since)| (*since, key.clone())).collect();
+        wishes.sort();
+        Ok(wishes.into_iter().take(limit).map(|(_, key)| key).collect())
+    }
+
+    async fn remove_wish(&self, key: &OrderKey) -> Result<(), StoreError> {
+        self.open()?.tables.wishes.remove(key);
+        Ok(())
+    }
+
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         Ok(self.open()?.tables.accounts.values().cloned().collect())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use saldo_domain::changes::{Changes, DeliveryChange, FileChange};
 use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::{AccountId, LineItemId, OperationId, OrderKey, ReviewId};
@@ -40,6 +41,8 @@ pub struct Tables {
     pub mappings: BTreeMap<OfferKey, Mapping>,
     /// Answers under idempotency keys.
     pub answers: BTreeMap<String, KeptAnswer>,
+    /// Orders to fetch and take in, and since when.
+    pub wishes: BTreeMap<OrderKey, Timestamp>,
     /// The accounts known.
     pub accounts: BTreeMap<AccountId, Account>,
     /// API keys that were not revoked, by name.

@@ -1,0 +1,161 @@
+//! The invariants of section 3 of the design, looked for in the stored rows, and the file's own integrity.
+
+use rusqlite::{Connection, params};
+use saldo_store::query::Violation;
+
+use crate::failure::Failure;
+use crate::sql::{many, string};
+
+/// The most violations that a check reports.
+const VIOLATIONS_MAX: usize = 1_000;
+
+/// One question that finds rows which break an invariant. Its single column says which, and what is wrong.
+struct Rule {
+    invariant: u8,
+    mend: &'static str,
+    sql: &'static str,
+}
+
+/// Everything that is wrong, at most [`VIOLATIONS_MAX`].
+pub(crate) fn check(connection: &Connection) -> Result<Vec<Violation>, Failure> {
+    let mut found = Vec::new();
+    for problem in many(connection, "PRAGMA integrity_check(100)", [], |row| string(row, 0))? {
+        if problem != "ok" {
+            let mend = "stop saldo and restore the newest backup; reconciliation brings back what is newer";
+            found.push(Violation { invariant: 0, detail: problem, mend: mend.to_owned() });
+        }
+    }
+    for rule in RULES {
+        let left = VIOLATIONS_MAX.saturating_sub(found.len());
+        let sql = format!("SELECT * FROM ({}) LIMIT ?1", rule.sql);
+        let details = many(connection, &sql, params![left as i64], |row| string(row, 0))?;
+        found.extend(details.into_iter().map(|detail| Violation {
+            invariant: rule.invariant,
+            detail,
+            mend: rule.mend.to_owned(),
+        }));
+    }
+    Ok(found)
+}
+
+const MOVEMENTS_ARE_TRUE: &str = "the movements are the truth: count the goods, and set the balance to their sum";
+const LOG_IS_TRUE: &str = "the log is the truth: set the operation to what its last entry says";
+
+const RULES: &[Rule] = &[
+    Rule {
+        invariant: 1,
+        mend: MOVEMENTS_ARE_TRUE,
+        sql: "SELECT 'movement ' || sequence || ' of ' || sku || ' in ' || warehouse \
+              || ' does not follow the one before' \
+              FROM (SELECT sku, warehouse, sequence, quantity, balance_after, \
+                        lag(balance_after, 1, 0) OVER series AS balance_before, \
+                        lag(sequence, 1, 0) OVER series AS sequence_before \
+                    FROM movement WINDOW series AS (PARTITION BY sku, warehouse ORDER BY sequence)) \
+              WHERE balance_after <> balance_before + quantity OR sequence <> sequence_before + 1",
+    },
+    Rule {
+        invariant: 1,
+        mend: MOVEMENTS_ARE_TRUE,
+        sql: "SELECT sku || ' in ' || warehouse || ' has movements and no balance' \
+              FROM (SELECT DISTINCT sku, warehouse FROM movement EXCEPT SELECT sku, warehouse FROM balance)",
+    },
+    Rule {
+        invariant: 1,
+        mend: MOVEMENTS_ARE_TRUE,
+        sql: "SELECT 'the balance of ' || sku || ' in ' || warehouse || ' is not the sum of its movements' \
+              FROM balance WHERE (quantity, movements) <> ( \
+                  SELECT ifnull(sum(movement.quantity), 0), count(*) FROM movement \
+                  WHERE movement.sku = balance.sku AND movement.warehouse = balance.warehouse)",
+    },
+    Rule {
+        invariant: 2,
+        mend: "the movements are the truth: correct the line",
+        sql: "SELECT 'line ' || line || ' and its movements of ' || sku || ' in ' || warehouse || ' differ by ' \
+              || sum(quantity) \
+              FROM (SELECT line, sku, warehouse, quantity FROM movement WHERE line IS NOT NULL \
+                    UNION ALL \
+                    SELECT line.line_item_id, part.value -> 'key' ->> 'sku', part.value -> 'key' ->> 'warehouse', \
+                        part.value ->> 'taken' \
+                    FROM line, json_each(line.parts) AS part WHERE line.parts IS NOT NULL) \
+              GROUP BY line, sku, warehouse HAVING sum(quantity) <> 0",
+    },
+    Rule {
+        invariant: 2,
+        mend: "compare the line with its movements",
+        sql: "SELECT 'line ' || line.line_item_id || ' has taken less than nothing' \
+              FROM line, json_each(line.parts) AS part WHERE part.value ->> 'taken' < 0",
+    },
+    Rule {
+        invariant: 4,
+        mend: "retry the operation, or roll it back",
+        sql: "SELECT 'operation ' || hex(operation.id) || ' of order ' || ifnull(operation.order_id, '(none)') \
+              || ' has no next step' \
+              FROM operation INDEXED BY operation_unfinished \
+              WHERE status IN ('pending', 'processing', 'failed') AND NOT (account IS NOT NULL \
+              AND EXISTS (SELECT 1 FROM orders WHERE orders.account = operation.account \
+                  AND orders.order_id = operation.order_id) \
+              AND CASE \
+                  WHEN status = 'failed' OR (status = 'pending' AND waiting_for = 'review') THEN \
+                      review IS NOT NULL OR EXISTS (SELECT 1 FROM review \
+                          WHERE review.account = operation.account AND review.order_id = operation.order_id \
+                          AND review.answered_at IS NULL AND review.operation = operation.id) \
+                  WHEN status = 'processing' OR waiting_for IN ('delivery', 'account') THEN \
+                      EXISTS (SELECT 1 FROM delivery WHERE delivery.account = operation.account \
+                          AND delivery.order_id = operation.order_id) \
+                  ELSE waiting_for IN ('payment', 'stock') AND waiting_for IS NOT NULL END)",
+    },
+    Rule {
+        invariant: 5,
+        mend: "count the goods",
+        sql: "SELECT 'movement ' || sequence || ' of ' || sku || ' in ' || warehouse || ' fell below zero' \
+              FROM movement WHERE balance_after < 0 AND quantity < 0 AND negative_allowed = 0",
+    },
+    Rule {
+        invariant: 6,
+        mend: "remove the delivery",
+        sql: "SELECT 'order ' || delivery.order_id || ' owes the service its flag, but nothing of it was ever moved' \
+              FROM delivery LEFT JOIN orders USING (account, order_id) WHERE orders.touched IS NOT 1",
+    },
+    Rule {
+        invariant: 7,
+        mend: "retry the operation",
+        sql: "SELECT 'operation ' || hex(operation.id) || ' is under delivery without a lease' \
+              FROM operation INDEXED BY operation_unfinished WHERE status = 'processing' \
+              AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.account = operation.account \
+                  AND delivery.order_id = operation.order_id AND delivery.lease_token IS NOT NULL)",
+    },
+    Rule {
+        invariant: 8,
+        mend: LOG_IS_TRUE,
+        sql: "SELECT 'entry ' || version || ' of operation ' || hex(operation) || ' does not follow' \
+              FROM (SELECT operation, version, status, lag(version, 1, 0) OVER history AS version_before, \
+                        lag(status) OVER history AS status_before \
+                    FROM log WINDOW history AS (PARTITION BY operation ORDER BY version)) \
+              WHERE version <> version_before + 1 OR NOT (status_before IS NULL OR status_before = status \
+              OR (status_before = 'pending' AND status = 'processing') \
+              OR (status_before = 'processing' AND status IN ('completed', 'pending', 'failed')) \
+              OR (status_before = 'failed' AND status = 'pending') \
+              OR (status_before <> 'rolled_back' AND status = 'rolled_back'))",
+    },
+    Rule {
+        invariant: 8,
+        mend: LOG_IS_TRUE,
+        sql: "SELECT 'operation ' || hex(operation.id) || ' is not as its log says' FROM operation \
+              WHERE (SELECT log.version || log.status FROM log WHERE log.operation = operation.id \
+                     ORDER BY log.version DESC LIMIT 1) IS NOT operation.version || operation.status",
+    },
+    Rule {
+        invariant: 4,
+        mend: "answer both",
+        sql: "SELECT 'review ' || hex(max(id)) || ' asks what another open one asks' FROM review \
+              WHERE answered_at IS NULL GROUP BY reason, account, order_id HAVING count(*) > 1",
+    },
+    Rule {
+        invariant: 2,
+        mend: "compare the two orders with their movements",
+        sql: "SELECT 'line ' || line_holder.line_item_id || ' is held by an order that does not have it' \
+              FROM line_holder WHERE NOT EXISTS (SELECT 1 FROM line \
+                  WHERE line.account = line_holder.account AND line.order_id = line_holder.order_id \
+                  AND line.line_item_id = line_holder.line_item_id)",
+    },
+];

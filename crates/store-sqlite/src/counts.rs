@@ -1,0 +1,83 @@
+//! Counts for the status page, from partial indexes: history is never looked at.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use saldo_domain::operation::{OperationStatus, WaitingFor};
+use saldo_store::query::Counts;
+
+use crate::failure::Failure;
+use crate::sql::{many, number, one, optional_moment, optional_text, stored, text};
+
+/// All counts, as of one moment.
+pub(crate) fn counts(
+    connection: &Connection,
+    now: Timestamp,
+    stale_before: Timestamp,
+) -> Result<Counts, Failure> {
+    let mut counts = Counts::default();
+    count_unfinished(connection, stale_before, &mut counts)?;
+    let completed = one(
+        connection,
+        "SELECT count(*) FROM operation INDEXED BY operation_completed \
+         WHERE status = 'completed' AND completed_at >= ?1",
+        [midnight_before(now)],
+        |row| number(row, 0),
+    )?;
+    counts.completed_today = completed.unwrap_or(0);
+    counts.reviews_open = many(
+        connection,
+        "SELECT reason, count(*) FROM review INDEXED BY review_open_list WHERE answered_at IS NULL GROUP BY reason",
+        [],
+        |row| Ok((text(row, 0, str::parse)?, number(row, 1)?)),
+    )?;
+    counts.reviews_open.sort_by_key(|(reason, _)| *reason);
+    Ok(counts)
+}
+
+/// One run along the index of unfinished operations.
+fn count_unfinished(connection: &Connection, stale_before: Timestamp, counts: &mut Counts) -> Result<(), Failure> {
+    let groups = many(
+        connection,
+        "SELECT status, waiting_for, count(*), sum(created_at < ?1), min(created_at) \
+         FROM operation INDEXED BY operation_unfinished \
+         WHERE status IN ('pending', 'processing', 'failed') GROUP BY status, waiting_for",
+        params![stored(stale_before)],
+        |row| {
+            let status: OperationStatus = text(row, 0, str::parse)?;
+            let waiting_for: Option<WaitingFor> = optional_text(row, 1, str::parse)?;
+            Ok((status, waiting_for, number(row, 2)?, number(row, 3)?, optional_moment(row, 4)?))
+        },
+    )?;
+    for (status, waiting_for, count, stale, oldest) in groups {
+        add_group(counts, (status, waiting_for), count, stale, oldest);
+    }
+    Ok(())
+}
+
+fn add_group(
+    counts: &mut Counts,
+    group: (OperationStatus, Option<WaitingFor>),
+    count: u64,
+    stale: u64,
+    oldest: Option<Timestamp>,
+) {
+    match group {
+        (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
+            counts.pending += count;
+            counts.stale += stale;
+            counts.oldest_pending = counts.oldest_pending.into_iter().chain(oldest).min();
+        }
+        (OperationStatus::Pending, Some(WaitingFor::Stock)) => counts.waiting_for_stock += count,
+        (OperationStatus::Pending, Some(WaitingFor::Payment)) => counts.waiting_for_payment += count,
+        (OperationStatus::Pending, Some(WaitingFor::Review)) => counts.in_review += count,
+        (OperationStatus::Processing, _) => counts.processing += count,
+        (OperationStatus::Failed, _) => counts.failed += count,
+        _ => {}
+    }
+}
+
+/// The midnight UTC that a moment's day began with, as it is stored.
+fn midnight_before(now: Timestamp) -> i64 {
+    const DAY_SECONDS: i64 = 24 * 3600;
+    now.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS * 1_000_000
+}

@@ -1,0 +1,27 @@
+//! The store on an embedded SQLite database.
+//!
+//! One thread writes: it decides all requests that wait in one transaction, commits, and answers. A few threads
+//! read, each with a connection of its own. What was acknowledged has been synced to the disk.
+
+mod check;
+mod checkpoint;
+mod connection;
+mod counts;
+mod failure;
+mod lists;
+mod load;
+mod lock;
+mod options;
+mod plain;
+mod readers;
+mod reads;
+mod rows;
+mod schema;
+mod sql;
+mod state;
+mod store;
+mod write;
+mod writer;
+
+pub use options::SqliteOptions;
+pub use store::SqliteStore;

@@ -1,0 +1,185 @@
+//! Loading the rows that decisions ask for.
+
+use rusqlite::{Connection, params};
+use saldo_domain::delivery::Delivery;
+use saldo_domain::ids::{LineItemId, OperationId, OrderKey, ReviewId};
+use saldo_domain::operation::Operation;
+use saldo_domain::order::Order;
+use saldo_domain::review::{Review, ReviewReason, Subject};
+use saldo_domain::stock::{Balance, Mapping, OfferKey, StockKey};
+use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row, View};
+
+use crate::failure::Failure;
+use crate::lists;
+use crate::rows::{
+    self, balance_columns, delivery_columns, line_columns, operation_columns, order_columns, review_columns,
+};
+use crate::sql::{many, one};
+
+/// Loads rows into a view.
+pub(crate) fn load_all(connection: &Connection, view: &mut View, keys: &[Key]) -> Result<(), Failure> {
+    for key in keys {
+        if !view.has(key) {
+            view.insert(load(connection, key)?);
+        }
+    }
+    Ok(())
+}
+
+fn load(connection: &Connection, key: &Key) -> Result<Row, Failure> {
+    Ok(match key {
+        Key::Order(key) => Row::Order(key.clone(), live_order(connection, key)?.map(Box::new)),
+        Key::Line(line) => Row::Line(line.clone(), line_holder(connection, line)?),
+        Key::Balance(key) => Row::Balance(key.clone(), balance(connection, key)?),
+        Key::Mapping(key) => Row::Mapping(key.clone(), mapping(connection, key)?),
+        Key::Operation(id) => Row::Operation(*id, operation(connection, *id)?.map(Box::new)),
+        Key::Review(id) => Row::Review(*id, review(connection, *id)?.map(Box::new)),
+        Key::OpenReview(reason, subject) => {
+            let review = open_review(connection, *reason, subject)?;
+            Row::OpenReview(*reason, subject.clone(), review.map(Box::new))
+        }
+        Key::Answer(key) => Row::Answer(key.clone(), answer(connection, key)?),
+        Key::List(list) => Row::List(list.clone(), lists::list(connection, list)?),
+    })
+}
+
+/// An order with what is unfinished of it, oldest first.
+fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
+    let Some(order) = order_with_lines(connection, key)? else { return Ok(None) };
+    let operations = many(
+        connection,
+        concat!(
+            "SELECT ", operation_columns!(), " FROM operation WHERE account = ?1 AND order_id = ?2 \
+             AND status IN ('pending', 'processing', 'failed') ORDER BY id"
+        ),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        rows::operation,
+    )?;
+    let reviews = many(
+        connection,
+        concat!(
+            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 \
+             AND answered_at IS NULL ORDER BY id"
+        ),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        rows::review,
+    )?;
+    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
+}
+
+/// An order with everything ever recorded of it, newest first.
+pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
+    let Some(order) = order_with_lines(connection, key)? else { return Ok(None) };
+    let operations = many(
+        connection,
+        concat!(
+            "SELECT ", operation_columns!(), " FROM operation WHERE account = ?1 AND order_id = ?2 \
+             ORDER BY id DESC LIMIT 500"
+        ),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        rows::operation,
+    )?;
+    let reviews = many(
+        connection,
+        concat!(
+            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
+        ),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        rows::review,
+    )?;
+    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
+}
+
+fn order_with_lines(connection: &Connection, key: &OrderKey) -> Result<Option<Order>, Failure> {
+    let found = one(
+        connection,
+        concat!("SELECT ", order_columns!(), " FROM orders WHERE account = ?1 AND order_id = ?2"),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        |row| rows::order(key, row),
+    )?;
+    let Some(mut order) = found else { return Ok(None) };
+    order.lines = many(
+        connection,
+        concat!("SELECT ", line_columns!(), " FROM line WHERE account = ?1 AND order_id = ?2 ORDER BY position"),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        rows::line,
+    )?;
+    Ok(Some(order))
+}
+
+fn delivery(connection: &Connection, key: &OrderKey) -> Result<Option<Delivery>, Failure> {
+    one(
+        connection,
+        concat!("SELECT ", delivery_columns!(), " FROM delivery WHERE account = ?1 AND order_id = ?2"),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        |row| rows::delivery(key, row),
+    )
+}
+
+fn line_holder(connection: &Connection, line: &LineItemId) -> Result<Option<OrderKey>, Failure> {
+    let sql = "SELECT account, order_id FROM line_holder WHERE line_item_id = ?1";
+    one(connection, sql, [line.as_str()], rows::order_key)
+}
+
+/// A balance; none when the warehouse never held the SKU.
+pub(crate) fn balance(connection: &Connection, key: &StockKey) -> Result<Option<Balance>, Failure> {
+    one(
+        connection,
+        concat!("SELECT ", balance_columns!(), " FROM balance WHERE sku = ?1 AND warehouse = ?2"),
+        [key.sku.as_str(), key.warehouse.as_str()],
+        rows::balance,
+    )
+}
+
+/// What an offer stands for.
+pub(crate) fn mapping(connection: &Connection, key: &OfferKey) -> Result<Option<Mapping>, Failure> {
+    one(
+        connection,
+        "SELECT components, updated_at FROM mapping WHERE account = ?1 AND offer = ?2",
+        params![key.account.as_uuid().as_bytes(), key.offer.as_str()],
+        |row| rows::mapping(key, row),
+    )
+}
+
+/// An operation, finished or not.
+pub(crate) fn operation(connection: &Connection, id: OperationId) -> Result<Option<Operation>, Failure> {
+    one(
+        connection,
+        concat!("SELECT ", operation_columns!(), " FROM operation WHERE id = ?1"),
+        [id.as_uuid().as_bytes()],
+        rows::operation,
+    )
+}
+
+/// A review, open or not.
+pub(crate) fn review(connection: &Connection, id: ReviewId) -> Result<Option<Review>, Failure> {
+    one(
+        connection,
+        concat!("SELECT ", review_columns!(), " FROM review WHERE id = ?1"),
+        [id.as_uuid().as_bytes()],
+        rows::review,
+    )
+}
+
+fn open_review(
+    connection: &Connection,
+    reason: ReviewReason,
+    subject: &Subject,
+) -> Result<Option<Review>, Failure> {
+    let account = subject.account().map(|account| account.as_uuid().into_bytes().to_vec()).unwrap_or_default();
+    let order = subject.order().map_or("", |order| order.as_str());
+    one(
+        connection,
+        concat!(
+            "SELECT ", review_columns!(), " FROM review WHERE reason = ?1 AND ifnull(account, x'') = ?2 \
+             AND ifnull(order_id, '') = ?3 AND answered_at IS NULL"
+        ),
+        params![reason.as_str(), account, order],
+        rows::review,
+    )
+}
+
+fn answer(connection: &Connection, key: &str) -> Result<Option<RecordedAnswer>, Failure> {
+    let sql = "SELECT key, fingerprint, outcome, at FROM answer WHERE key = ?1";
+    one(connection, sql, [key], rows::recorded_answer)
+}

@@ -1,0 +1,356 @@
+//! What people and the engine read.
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, params, params_from_iter};
+use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
+use saldo_domain::operation::{LogEntry, Operation, OperationStatus, WaitingFor};
+use saldo_domain::review::{Review, ReviewReason};
+use saldo_domain::stock::{Balance, StockKey};
+use saldo_domain::text::{Sku, Warehouse};
+use saldo_store::StoreError;
+use saldo_store::query::{
+    Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
+};
+
+use crate::failure::Failure;
+use crate::load;
+use crate::rows::{
+    self, balance_columns, log_columns, movement_columns, operation_columns, review_columns,
+};
+use crate::sql::{json, many, one, string};
+
+/// Rows to ask for to fill a page, and to know whether there is another.
+fn rows_for(page: &PageRequest) -> i64 {
+    // A checked limit is at most 500.
+    page.limit as i64 + 1
+}
+
+/// One page of an operation's log.
+pub(crate) fn log(connection: &Connection, operation: OperationId, page: &PageRequest) -> Result<LogPage, StoreError> {
+    let after: u32 = page.position()?.unwrap_or(0);
+    let rows = many(
+        connection,
+        concat!("SELECT ", log_columns!(), " FROM log WHERE operation = ?1 AND version > ?2 ORDER BY version LIMIT ?3"),
+        params![operation.as_uuid().as_bytes(), after, rows_for(page)],
+        rows::log_entry,
+    )?;
+    Ok(Page::from_rows(rows, page.limit, |entry: &LogEntry| entry.version))
+}
+
+/// A `WHERE` in the making.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<SqlValue>,
+}
+
+impl Conditions {
+    /// Adds a condition with one `?`.
+    fn and(&mut self, condition: &str, value: impl Into<SqlValue>) {
+        self.and_plain(condition);
+        self.values.push(value.into());
+    }
+
+    fn and_plain(&mut self, condition: &str) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+    }
+}
+
+/// One page of operations, newest first.
+pub(crate) fn operations(
+    connection: &Connection,
+    filter: &OperationFilter,
+    page: &PageRequest,
+) -> Result<Page<Operation>, StoreError> {
+    let before: Option<OperationId> = page.position()?;
+    let mut rows = Vec::new();
+    for conditions in operation_conditions(filter, before) {
+        let sql = format!("SELECT {} FROM operation{} ORDER BY id DESC LIMIT ?", operation_columns!(), conditions.sql);
+        let limit = SqlValue::from(rows_for(page));
+        rows.extend(many(
+            connection,
+            &sql,
+            params_from_iter(conditions.values.into_iter().chain([limit])),
+            rows::operation,
+        )?);
+    }
+    rows.sort_by_key(|operation: &Operation| std::cmp::Reverse(operation.id));
+    rows.truncate(page.limit + 1);
+    Ok(Page::from_rows(rows, page.limit, |operation: &Operation| operation.id))
+}
+
+/// The questions whose answers together are those of a filter. What is unfinished is asked for by status and by
+/// what it waits for, so that each question is one range of the index of unfinished operations, in order.
+fn operation_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Vec<Conditions> {
+    let of_one_order = filter.account.is_some() && filter.order.is_some();
+    let unfinished_only =
+        !filter.statuses.is_empty() && filter.statuses.iter().all(|status| status.is_unfinished());
+    if of_one_order || !unfinished_only {
+        let mut conditions = common_conditions(filter, before);
+        if !filter.statuses.is_empty() {
+            let words: Vec<String> =
+                filter.statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+            conditions.and_plain(&format!("status IN ({})", words.join(", ")));
+        }
+        if let Some(waiting_for) = filter.waiting_for {
+            conditions.and("waiting_for = ?", waiting_for.as_str().to_owned());
+        }
+        return vec![conditions];
+    }
+    let mut questions = Vec::new();
+    for status in [OperationStatus::Pending, OperationStatus::Processing, OperationStatus::Failed] {
+        if filter.statuses.contains(&status) {
+            for waiting_for in waits(filter) {
+                questions.push(unfinished_conditions(filter, before, status, waiting_for));
+            }
+        }
+    }
+    questions
+}
+
+fn waits(filter: &OperationFilter) -> Vec<Option<WaitingFor>> {
+    use WaitingFor::{Account, Delivery, Payment, Review, Stock};
+    match filter.waiting_for {
+        Some(waiting_for) => vec![Some(waiting_for)],
+        None => vec![None, Some(Account), Some(Delivery), Some(Payment), Some(Review), Some(Stock)],
+    }
+}
+
+fn unfinished_conditions(
+    filter: &OperationFilter,
+    before: Option<OperationId>,
+    status: OperationStatus,
+    waiting_for: Option<WaitingFor>,
+) -> Conditions {
+    let mut conditions = common_conditions(filter, before);
+    // The word is written out, so that the partial index is recognised.
+    conditions.and_plain(&format!("status = '{}'", status.as_str()));
+    match waiting_for {
+        Some(waiting_for) => conditions.and("waiting_for = ?", waiting_for.as_str().to_owned()),
+        None => conditions.and_plain("waiting_for IS NULL"),
+    }
+    conditions
+}
+
+fn common_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(before) = before {
+        conditions.and("id < ?", before.as_uuid().into_bytes().to_vec());
+    }
+    if let Some(account) = filter.account {
+        conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
+    }
+    if let Some(order) = &filter.order {
+        conditions.and("order_id = ?", order.as_str().to_owned());
+    }
+    if let Some(sku) = &filter.sku {
+        let condition = "EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> 'sku' = ?)";
+        conditions.and(condition, sku.as_str().to_owned());
+    }
+    if let Some(warehouse) = &filter.warehouse {
+        let condition = "EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> 'warehouse' = ?)";
+        conditions.and(condition, warehouse.as_str().to_owned());
+    }
+    conditions
+}
+
+/// One page of reviews, newest first.
+pub(crate) fn reviews(
+    connection: &Connection,
+    filter: &ReviewFilter,
+    page: &PageRequest,
+) -> Result<Page<Review>, StoreError> {
+    let before: Option<ReviewId> = page.position()?;
+    let mut found = Vec::new();
+    for conditions in review_questions(filter, before) {
+        let sql = format!("SELECT {} FROM review{} ORDER BY id DESC LIMIT ?", review_columns!(), conditions.sql);
+        let limit = SqlValue::from(rows_for(page));
+        found.extend(many(
+            connection,
+            &sql,
+            params_from_iter(conditions.values.into_iter().chain([limit])),
+            rows::review,
+        )?);
+    }
+    found.sort_by_key(|review: &Review| std::cmp::Reverse(review.id));
+    found.truncate(page.limit + 1);
+    Ok(Page::from_rows(found, page.limit, |review: &Review| review.id))
+}
+
+/// Open reviews are asked for reason by reason, so that each question is one range of their index, in order.
+fn review_questions(filter: &ReviewFilter, before: Option<ReviewId>) -> Vec<Conditions> {
+    let of_one_order = filter.account.is_some() && filter.order.is_some();
+    if filter.open != Some(true) || of_one_order {
+        let mut conditions = review_conditions(filter, before, filter.reason);
+        match filter.open {
+            Some(true) => conditions.and_plain("answered_at IS NULL"),
+            Some(false) => conditions.and_plain("answered_at IS NOT NULL"),
+            None => {}
+        }
+        return vec![conditions];
+    }
+    let reasons = filter.reason.map_or_else(|| ReviewReason::ALL.to_vec(), |reason| vec![reason]);
+    let open = |reason| {
+        let mut conditions = review_conditions(filter, before, Some(reason));
+        conditions.and_plain("answered_at IS NULL");
+        conditions
+    };
+    reasons.into_iter().map(open).collect()
+}
+
+fn review_conditions(
+    filter: &ReviewFilter,
+    before: Option<ReviewId>,
+    reason: Option<ReviewReason>,
+) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(before) = before {
+        conditions.and("id < ?", before.as_uuid().into_bytes().to_vec());
+    }
+    if let Some(reason) = reason {
+        conditions.and("reason = ?", reason.as_str().to_owned());
+    }
+    if let Some(account) = filter.account {
+        conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
+    }
+    if let Some(order) = &filter.order {
+        conditions.and("order_id = ?", order.as_str().to_owned());
+    }
+    conditions
+}
+
+/// One page of balances, by SKU and warehouse.
+pub(crate) fn balances(
+    connection: &Connection,
+    filter: &BalanceFilter,
+    page: &PageRequest,
+) -> Result<Page<Balance>, StoreError> {
+    let after: Option<(Sku, Warehouse)> = page.position()?;
+    let mut conditions = Conditions::default();
+    if let Some((sku, warehouse)) = after {
+        conditions.and("(sku, warehouse) > (?, ", sku.as_str().to_owned());
+        conditions.sql.push_str("?)");
+        conditions.values.push(warehouse.as_str().to_owned().into());
+    }
+    if let Some(sku) = &filter.sku {
+        conditions.and("sku = ?", sku.as_str().to_owned());
+    }
+    if let Some(warehouse) = &filter.warehouse {
+        conditions.and("warehouse = ?", warehouse.as_str().to_owned());
+    }
+    if let Some(below) = filter.below {
+        conditions.and("quantity < ?", below);
+    }
+    let columns = balance_columns!();
+    let sql = format!("SELECT {columns} FROM balance{} ORDER BY sku, warehouse LIMIT ?", conditions.sql);
+    let limit = SqlValue::from(rows_for(page));
+    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
+    let rows = many(connection, &sql, parameters, rows::balance)?;
+    let position = |balance: &Balance| (balance.key.sku.clone(), balance.key.warehouse.clone());
+    Ok(Page::from_rows(rows, page.limit, position))
+}
+
+/// Balances of exactly these.
+pub(crate) fn balances_of(connection: &Connection, keys: &[StockKey]) -> Result<Vec<Balance>, Failure> {
+    let mut found = Vec::new();
+    for key in keys {
+        found.extend(load::balance(connection, key)?);
+    }
+    Ok(found)
+}
+
+/// One page of a SKU's movements: warehouse by warehouse, each newest first.
+pub(crate) fn movements(
+    connection: &Connection,
+    sku: &Sku,
+    page: &PageRequest,
+) -> Result<Page<MovementRow>, StoreError> {
+    let after: Option<(Warehouse, i64)> = page.position()?;
+    let (mut warehouse, mut before) = match after {
+        Some((warehouse, sequence)) => (Some(warehouse), sequence),
+        None => (next_warehouse(connection, sku, None)?, i64::MAX),
+    };
+    let mut rows = Vec::new();
+    while let Some(here) = warehouse {
+        let key = StockKey { sku: sku.clone(), warehouse: here };
+        rows.extend(movements_of(connection, &key, before, rows_for(page) - rows.len() as i64)?);
+        if rows.len() > page.limit {
+            break;
+        }
+        before = i64::MAX;
+        warehouse = next_warehouse(connection, sku, Some(&key.warehouse))?;
+    }
+    let position = |row: &MovementRow| (row.movement.key.warehouse.clone(), row.movement.sequence);
+    Ok(Page::from_rows(rows, page.limit, position))
+}
+
+fn next_warehouse(
+    connection: &Connection,
+    sku: &Sku,
+    after: Option<&Warehouse>,
+) -> Result<Option<Warehouse>, Failure> {
+    // The empty text stands before every warehouse.
+    let after = after.map_or("", Warehouse::as_str);
+    let sql = "SELECT warehouse FROM balance WHERE sku = ?1 AND warehouse > ?2 ORDER BY warehouse LIMIT 1";
+    one(connection, sql, [sku.as_str(), after], |row| crate::sql::text(row, 0, Warehouse::parse))
+}
+
+fn movements_of(
+    connection: &Connection,
+    key: &StockKey,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<MovementRow>, Failure> {
+    many(
+        connection,
+        concat!(
+            "SELECT ", movement_columns!(), ", operation.account, operation.order_id FROM movement \
+             LEFT JOIN operation ON operation.id = movement.operation \
+             WHERE movement.sku = ?1 AND movement.warehouse = ?2 AND movement.sequence < ?3 \
+             ORDER BY movement.sequence DESC LIMIT ?4"
+        ),
+        params![key.sku.as_str(), key.warehouse.as_str(), before, limit],
+        |row| Ok(MovementRow { movement: rows::movement(row)?, order: rows::optional_order_key(row, 9)? }),
+    )
+}
+
+/// Open reviews about no single order.
+pub(crate) fn open_wide_reviews(connection: &Connection) -> Result<Vec<Review>, Failure> {
+    many(
+        connection,
+        concat!(
+            "SELECT ", review_columns!(), " FROM review INDEXED BY review_open_wide \
+             WHERE answered_at IS NULL AND order_id IS NULL ORDER BY id LIMIT 500"
+        ),
+        [],
+        rows::review,
+    )
+}
+
+/// Orders that are wished for, oldest first.
+pub(crate) fn wishes(connection: &Connection, limit: usize) -> Result<Vec<OrderKey>, Failure> {
+    let sql = "SELECT account, order_id FROM wish ORDER BY wished_at, account, order_id LIMIT ?1";
+    many(connection, sql, [i64::try_from(limit).unwrap_or(i64::MAX)], rows::order_key)
+}
+
+/// The accounts known.
+pub(crate) fn accounts(connection: &Connection) -> Result<Vec<Account>, Failure> {
+    many(connection, "SELECT id, name, by_hand, created_at FROM account ORDER BY id", [], rows::account)
+}
+
+/// API keys that were not revoked.
+pub(crate) fn api_keys(connection: &Connection) -> Result<Vec<ApiKey>, Failure> {
+    let sql = "SELECT name, role, hash, created_at FROM api_key WHERE revoked_at IS NULL ORDER BY name";
+    many(connection, sql, [], rows::api_key)
+}
+
+/// The final answer under an idempotency key.
+pub(crate) fn final_answer(
+    connection: &Connection,
+    key: &str,
+) -> Result<Option<(String, serde_json::Value)>, Failure> {
+    let sql = "SELECT fingerprint, final_answer FROM answer WHERE key = ?1 AND final_answer IS NOT NULL";
+    one(connection, sql, [key], |row| Ok((string(row, 0)?, json(row, 1)?)))
+}
+

@@ -1,0 +1,114 @@
+//! The schema: migrations that are part of the binary, each recorded with a checksum.
+
+use rusqlite::{Connection, params};
+use saldo_store::StoreError;
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+
+/// Marks a file as a database of Saldo: `SALD`.
+const APPLICATION_ID: i32 = 0x5341_4C44;
+
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// All migrations, in order; the first has version 1. One that was released is never changed: a change is
+/// another one.
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "0001_ledger", sql: include_str!("../migrations/0001_ledger.sql") }];
+
+impl Migration {
+    fn checksum(&self) -> String {
+        // Line ends may differ between checkouts; what the file says does not.
+        let text = self.sql.replace("\r\n", "\n");
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// When the file is another program's, newer than this binary, or was migrated by something else.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let version = version_of(connection)?;
+    let newest = MIGRATIONS.len();
+    if version > newest {
+        return Err(StoreError::Unavailable(format!(
+            "the database has schema version {version}, and this program knows versions up to {newest}; \
+             start a newer saldo, or restore a backup that was made by this one"
+        )));
+    }
+    if version > 0 {
+        verify(connection, version)?;
+    }
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        apply(connection, index + 1, migration).map_err(StoreError::from)?;
+    }
+    Ok(())
+}
+
+/// The version of the schema; 0 of an empty file.
+fn version_of(connection: &Connection) -> Result<usize, StoreError> {
+    let read = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
+    let application = read("application_id").map_err(Failure::from)?;
+    let version = read("user_version").map_err(Failure::from)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(Failure::from)?;
+    let is_empty = tables == 0 && version == 0 && application == 0;
+    if application != APPLICATION_ID && !is_empty {
+        let detail = "the file is a database of another program; name another file";
+        return Err(StoreError::Unavailable(detail.to_owned()));
+    }
+    usize::try_from(version).map_err(|_| StoreError::Corrupt(format!("the schema version is {version}")))
+}
+
+/// Checks that the migrations recorded are those of this binary.
+fn verify(connection: &Connection, version: usize) -> Result<(), StoreError> {
+    let recorded: Vec<(i64, String)> = connection
+        .prepare("SELECT version, checksum FROM migration ORDER BY version")
+        .and_then(|mut statement| {
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .map_err(Failure::from)?;
+    let expected = MIGRATIONS.iter().take(version);
+    let agrees = recorded.len() == version
+        && recorded.iter().zip(expected).enumerate().all(|(index, ((number, checksum), migration))| {
+            *number == index as i64 + 1 && *checksum == migration.checksum()
+        });
+    if agrees {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt(
+        "the migrations recorded in the database are not those of this program; it was changed by another one, \
+         or is damaged: restore a backup, or start the saldo that made it"
+            .to_owned(),
+    ))
+}
+
+/// Applies one migration, all of it or nothing.
+fn apply(connection: &mut Connection, version: usize, migration: &Migration) -> Result<(), Failure> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migration (
+             version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL
+         ) STRICT",
+    )?;
+    transaction.execute_batch(migration.sql)?;
+    transaction.execute(
+        "INSERT INTO migration (version, name, checksum, applied_at) \
+         VALUES (?1, ?2, ?3, CAST(unixepoch('subsec') * 1000000 AS INTEGER))",
+        params![version as i64, migration.name, migration.checksum()],
+    )?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", version as i64)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The version of the schema that this binary makes.
+pub(crate) const fn newest_version() -> usize {
+    MIGRATIONS.len()
+}

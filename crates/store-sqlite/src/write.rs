@@ -1,0 +1,409 @@
+//! Storing what decisions changed.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use saldo_domain::changes::{Changes, DeliveryChange, FileChange, RowChange};
+use saldo_domain::delivery::Delivery;
+use saldo_domain::ids::{LineItemId, OrderKey};
+use saldo_domain::operation::{LogEntry, Operation};
+use saldo_domain::order::Order;
+use saldo_domain::review::Review;
+use saldo_domain::stock::{Balance, Mapping, Movement, StockKey};
+use saldo_domain::view::RecordedAnswer;
+
+use crate::failure::Failure;
+use crate::rows::{order_columns, standing_words, task_word};
+use crate::sql::{list_json, optional_stored, run, run_on_one, stored, to_json};
+
+/// Balances that changed in this transaction and are written once, before it is committed. Nothing reads a
+/// balance from the database meanwhile: the view has every balance that changed.
+pub(crate) type DirtyBalances = BTreeMap<StockKey, Balance>;
+
+/// Stores the changes of one decision.
+pub(crate) fn write(connection: &Connection, changes: &Changes, dirty: &mut DirtyBalances) -> Result<(), Failure> {
+    for line in changes.files.iter().flat_map(|change| &change.removed_lines) {
+        run(connection, "DELETE FROM line_holder WHERE line_item_id = ?1", [line.as_str()])?;
+    }
+    for change in &changes.files {
+        write_file(connection, change, &changes.log)?;
+    }
+    for (line, holder) in &changes.line_holders {
+        write_holder(connection, line, holder)?;
+    }
+    for change in &changes.adjustments {
+        write_operation(connection, &change.operation, change.is_new)?;
+    }
+    for movement in &changes.movements {
+        write_movement(connection, movement)?;
+    }
+    for balance in &changes.balances {
+        dirty.insert(balance.key.clone(), balance.clone());
+    }
+    for entry in &changes.log {
+        write_log_entry(connection, entry)?;
+    }
+    for review in &changes.reviews {
+        write_review(connection, review)?;
+    }
+    for mapping in &changes.mappings {
+        write_mapping(connection, mapping)?;
+    }
+    for answer in &changes.answers {
+        write_answer(connection, answer)?;
+    }
+    Ok(())
+}
+
+fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) -> Result<(), Failure> {
+    let order = &change.after.order;
+    match change.order {
+        RowChange::Same => {}
+        RowChange::New => insert_order(connection, order)?,
+        RowChange::Updated => update_order(connection, order)?,
+    }
+    write_lines(connection, change)?;
+    if change.awaited_changed {
+        write_awaited(connection, order, change.order)?;
+    }
+    for changed in &change.changed_operations {
+        let operation = &change.after.operations[changed.position];
+        // A finished operation that a decision brought back into the file looks new to the file, but is stored.
+        let is_new = changed.is_new && log.iter().any(|entry| entry.operation == operation.id && entry.version == 1);
+        write_operation(connection, operation, is_new)?;
+    }
+    for &position in &change.changed_reviews {
+        write_review(connection, &change.after.reviews[position])?;
+    }
+    match (change.delivery, &change.after.delivery) {
+        (DeliveryChange::Put, Some(delivery)) => put_delivery(connection, delivery),
+        (DeliveryChange::Remove, _) => remove_delivery(connection, &order.key),
+        _ => Ok(()),
+    }
+}
+
+fn insert_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
+    let sql = concat!(
+        "INSERT INTO orders (account, order_id, ", order_columns!(), ") \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+    );
+    store_order(connection, sql, order)
+}
+
+fn update_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
+    let sql = concat!(
+        "UPDATE orders SET (", order_columns!(), ") = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+         ?16, ?17, ?18) WHERE account = ?1 AND order_id = ?2"
+    );
+    store_order(connection, sql, order)
+}
+
+fn store_order(connection: &Connection, sql: &str, order: &Order) -> Result<(), Failure> {
+    let (standing, detail) = standing_words(&order.standing);
+    run_on_one(
+        connection,
+        sql,
+        params![
+            order.key.account.as_uuid().as_bytes(),
+            order.key.order.as_str(),
+            order.warehouse.as_str(),
+            standing,
+            detail,
+            order.form_seen,
+            order.shipped,
+            order.touched,
+            order.flag_confirmed,
+            optional_stored(order.flag_confirmed_at),
+            order.first_operation.map(|id| id.as_uuid().into_bytes()),
+            list_json(&order.revisions)?,
+            optional_stored(order.copy_updated_at),
+            optional_stored(order.bought_at),
+            list_json(&order.awaited)?,
+            list_json(&order.answered)?,
+            stored(order.created_at),
+            stored(order.updated_at),
+        ],
+        || format!("order {}", order.key),
+    )
+}
+
+/// Lines are few and keep an order: when any of them changed, all are written.
+fn write_lines(connection: &Connection, change: &FileChange) -> Result<(), Failure> {
+    if change.changed_lines.is_empty() && change.removed_lines.is_empty() {
+        return Ok(());
+    }
+    let key = &change.after.order.key;
+    if change.order != RowChange::New {
+        let sql = "DELETE FROM line WHERE account = ?1 AND order_id = ?2";
+        run(connection, sql, params![key.account.as_uuid().as_bytes(), key.order.as_str()])?;
+    }
+    for (position, line) in change.after.order.lines.iter().enumerate() {
+        run(
+            connection,
+            "INSERT INTO line (account, order_id, position, line_item_id, made_up, offer, external, quantity, parts) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                key.account.as_uuid().as_bytes(),
+                key.order.as_str(),
+                position as i64,
+                line.id.as_str(),
+                line.made_up,
+                line.offer.as_ref().map(|offer| offer.as_str()),
+                line.external.as_ref().map(|sku| sku.as_str()),
+                line.quantity,
+                list_json(&line.parts)?,
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn write_holder(connection: &Connection, line: &LineItemId, holder: &OrderKey) -> Result<(), Failure> {
+    run(
+        connection,
+        "INSERT INTO line_holder (line_item_id, account, order_id) VALUES (?1, ?2, ?3) \
+         ON CONFLICT DO UPDATE SET account = excluded.account, order_id = excluded.order_id \
+         WHERE account <> excluded.account OR order_id <> excluded.order_id",
+        params![line.as_str(), holder.account.as_uuid().as_bytes(), holder.order.as_str()],
+    )?;
+    Ok(())
+}
+
+fn write_awaited(connection: &Connection, order: &Order, change: RowChange) -> Result<(), Failure> {
+    let account = order.key.account.as_uuid();
+    if change != RowChange::New {
+        let sql = "DELETE FROM stock_wait WHERE account = ?1 AND order_id = ?2";
+        run(connection, sql, params![account.as_bytes(), order.key.order.as_str()])?;
+    }
+    for key in &order.awaited {
+        run(
+            connection,
+            "INSERT INTO stock_wait (sku, warehouse, order_created_at, account, order_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            params![
+                key.sku.as_str(),
+                key.warehouse.as_str(),
+                stored(order.created_at),
+                account.as_bytes(),
+                order.key.order.as_str(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn write_operation(connection: &Connection, operation: &Operation, is_new: bool) -> Result<(), Failure> {
+    if is_new { insert_operation(connection, operation) } else { update_operation(connection, operation) }
+}
+
+fn insert_operation(connection: &Connection, operation: &Operation) -> Result<(), Failure> {
+    let order = operation.order.as_ref();
+    run_on_one(
+        connection,
+        "INSERT INTO operation (id, status, lines, retry_count, max_retries, next_retry_at, error_message, \
+         waiting_for, updated_at, stock_applied_at, completed_at, rolled_back_by, rolls_back, review, version, \
+         operation_type, account, order_id, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+        params![
+            operation.id.as_uuid().as_bytes(),
+            operation.status.as_str(),
+            to_json(&operation.lines)?,
+            operation.retry_count,
+            operation.max_retries,
+            optional_stored(operation.next_retry_at),
+            operation.error_message,
+            operation.waiting_for.map(|waiting_for| waiting_for.as_str()),
+            stored(operation.updated_at),
+            optional_stored(operation.stock_applied_at),
+            optional_stored(operation.completed_at),
+            operation.rolled_back_by.map(|id| id.as_uuid().into_bytes()),
+            operation.rolls_back.map(|id| id.as_uuid().into_bytes()),
+            operation.review.map(|id| id.as_uuid().into_bytes()),
+            operation.version,
+            operation.operation_type.as_str(),
+            order.map(|key| key.account.as_uuid().into_bytes()),
+            order.map(|key| key.order.as_str()),
+            stored(operation.created_at),
+        ],
+        || format!("operation {}", operation.id),
+    )
+}
+
+/// Type, order and time of recording never change. The version only grows: a row that is as new as this one
+/// already is a mistake of ours.
+fn update_operation(connection: &Connection, operation: &Operation) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "UPDATE operation SET status = ?2, lines = ?3, retry_count = ?4, max_retries = ?5, next_retry_at = ?6, \
+         error_message = ?7, waiting_for = ?8, updated_at = ?9, stock_applied_at = ?10, completed_at = ?11, \
+         rolled_back_by = ?12, rolls_back = ?13, review = ?14, version = ?15 WHERE id = ?1 AND version <= ?15",
+        params![
+            operation.id.as_uuid().as_bytes(),
+            operation.status.as_str(),
+            to_json(&operation.lines)?,
+            operation.retry_count,
+            operation.max_retries,
+            optional_stored(operation.next_retry_at),
+            operation.error_message,
+            operation.waiting_for.map(|waiting_for| waiting_for.as_str()),
+            stored(operation.updated_at),
+            optional_stored(operation.stock_applied_at),
+            optional_stored(operation.completed_at),
+            operation.rolled_back_by.map(|id| id.as_uuid().into_bytes()),
+            operation.rolls_back.map(|id| id.as_uuid().into_bytes()),
+            operation.review.map(|id| id.as_uuid().into_bytes()),
+            operation.version,
+        ],
+        || format!("operation {}", operation.id),
+    )
+}
+
+fn write_movement(connection: &Connection, movement: &Movement) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT INTO movement (sku, warehouse, sequence, quantity, balance_after, operation, line, \
+         negative_allowed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            movement.key.sku.as_str(),
+            movement.key.warehouse.as_str(),
+            movement.sequence,
+            movement.quantity,
+            movement.balance_after,
+            movement.operation.as_uuid().as_bytes(),
+            movement.line.as_ref().map(|line| line.as_str()),
+            movement.negative_allowed,
+            stored(movement.at),
+        ],
+        || format!("a movement of {:?}", movement.key),
+    )
+}
+
+/// Writes the balances of a transaction. A balance only ever follows an older one.
+pub(crate) fn write_balances(connection: &Connection, dirty: &mut DirtyBalances) -> Result<(), Failure> {
+    for balance in dirty.values() {
+        run_on_one(
+            connection,
+            "INSERT INTO balance (sku, warehouse, quantity, movements, updated_at) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT DO UPDATE SET quantity = excluded.quantity, movements = excluded.movements, \
+             updated_at = excluded.updated_at WHERE movements < excluded.movements",
+            params![
+                balance.key.sku.as_str(),
+                balance.key.warehouse.as_str(),
+                balance.quantity,
+                balance.movements,
+                stored(balance.updated_at),
+            ],
+            || format!("the balance of {:?}", balance.key),
+        )?;
+    }
+    dirty.clear();
+    Ok(())
+}
+
+fn write_log_entry(connection: &Connection, entry: &LogEntry) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT INTO log (operation, version, id, action, status, details, at, execution_time_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            entry.operation.as_uuid().as_bytes(),
+            entry.version,
+            entry.id.as_uuid().as_bytes(),
+            entry.action.as_str(),
+            entry.status.as_str(),
+            to_json(&entry.details)?,
+            stored(entry.at),
+            entry.execution_time_ms.map(u64::cast_signed),
+        ],
+        || format!("entry {} of operation {}", entry.version, entry.operation),
+    )
+}
+
+fn put_delivery(connection: &Connection, delivery: &Delivery) -> Result<(), Failure> {
+    let lease = delivery.lease.as_ref();
+    run(
+        connection,
+        "INSERT INTO delivery (account, order_id, due_at, owed_since, lease_token, lease_until, lease_flag, \
+         sent_true_at, sent_false_at, task, failed_read_backs) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+         ON CONFLICT DO UPDATE SET due_at = excluded.due_at, owed_since = excluded.owed_since, \
+         lease_token = excluded.lease_token, lease_until = excluded.lease_until, \
+         lease_flag = excluded.lease_flag, sent_true_at = excluded.sent_true_at, \
+         sent_false_at = excluded.sent_false_at, task = excluded.task, \
+         failed_read_backs = excluded.failed_read_backs",
+        params![
+            delivery.key.account.as_uuid().as_bytes(),
+            delivery.key.order.as_str(),
+            stored(delivery.due_at),
+            stored(delivery.owed_since),
+            lease.map(|lease| lease.token.as_uuid().into_bytes()),
+            lease.map(|lease| stored(lease.until)),
+            lease.map(|lease| lease.flag),
+            optional_stored(delivery.doubts.sent_true_at),
+            optional_stored(delivery.doubts.sent_false_at),
+            task_word(delivery.task),
+            delivery.failed_read_backs,
+        ],
+    )?;
+    Ok(())
+}
+
+fn remove_delivery(connection: &Connection, key: &OrderKey) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "DELETE FROM delivery WHERE account = ?1 AND order_id = ?2",
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        || format!("the delivery of order {key}"),
+    )
+}
+
+fn write_review(connection: &Connection, review: &Review) -> Result<(), Failure> {
+    let answer = review.answer.as_ref();
+    run_on_one(
+        connection,
+        "INSERT INTO review (id, reason, account, order_id, operation, details, opened_at, answered_at, \
+         answered_by, resolution, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+         ON CONFLICT (id) DO UPDATE SET operation = excluded.operation, details = excluded.details, \
+         answered_at = excluded.answered_at, answered_by = excluded.answered_by, \
+         resolution = excluded.resolution, note = excluded.note",
+        params![
+            review.id.as_uuid().as_bytes(),
+            review.reason.as_str(),
+            review.subject.account().map(|account| account.as_uuid().into_bytes()),
+            review.subject.order().map(|order| order.as_str()),
+            review.operation.map(|id| id.as_uuid().into_bytes()),
+            to_json(&review.details)?,
+            stored(review.opened_at),
+            answer.map(|answer| stored(answer.at)),
+            answer.map(|answer| answer.by.as_str()),
+            answer.and_then(|answer| answer.resolution).map(|resolution| resolution.as_str()),
+            answer.and_then(|answer| answer.note.as_deref()),
+        ],
+        || format!("review {}", review.id),
+    )
+}
+
+fn write_mapping(connection: &Connection, mapping: &Mapping) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT INTO mapping (account, offer, components, updated_at) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET components = excluded.components, updated_at = excluded.updated_at",
+        params![
+            mapping.key.account.as_uuid().as_bytes(),
+            mapping.key.offer.as_str(),
+            to_json(&mapping.components)?,
+            stored(mapping.updated_at),
+        ],
+        || format!("the mapping of offer {}", mapping.key.offer),
+    )
+}
+
+/// An answer is recorded once. The request that recorded it was the first under its key.
+fn write_answer(connection: &Connection, answer: &RecordedAnswer) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT INTO answer (key, fingerprint, outcome, at) VALUES (?1, ?2, ?3, ?4)",
+        params![answer.key, answer.fingerprint, to_json(&answer.outcome)?, stored(answer.at)],
+        || "an answer".to_owned(),
+    )
+}
