@@ -23,7 +23,11 @@ impl Caller {
     /// A caller that waits and gave no idempotency key.
     #[must_use]
     pub fn named(by: &str) -> Self {
-        Self { by: by.to_owned(), answer_key: None, wait: true }
+        Self {
+            by: by.to_owned(),
+            answer_key: None,
+            wait: true,
+        }
     }
 }
 

@@ -1,0 +1,318 @@
+//! Starting the tasks, and stopping them gracefully.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use saldo_domain::decide::{Command, Request};
+use saldo_domain::ids::OrderKey;
+use saldo_domain::review::ReviewReason;
+use saldo_domain::text::Warehouse;
+use saldo_orders_service::OrdersService;
+use saldo_store::query::{Account, OperationFilter, PageRequest};
+use saldo_store::{SharedStore, StoreError};
+use tokio::sync::{Notify, broadcast};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Event;
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::service::StockSynchronizationService;
+use crate::settings::Settings;
+use crate::statistics::Statistics;
+use crate::waiters::Waiters;
+use crate::{delivery, outages, wishes};
+
+/// Everything that the engine is given.
+pub struct EngineOptions {
+    /// The database.
+    pub store: SharedStore,
+    /// The orders service.
+    pub orders_service: Arc<dyn OrdersService>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub seed: u64,
+    /// Where an order's lines are taken from when it does not say.
+    pub default_warehouse: Warehouse,
+    /// Bounds and periods.
+    pub settings: Settings,
+}
+
+/// Events kept for a listener that is slow; beyond it the listener is told that it missed some.
+const EVENTS_KEPT: usize = 1_024;
+/// How long a stop waits for calls in flight beyond their own timeout, in seconds.
+const STOP_MARGIN_SECONDS: u64 = 5;
+/// How often the accounts' names are read from the service, and the single-order call is tried, in seconds.
+const ACQUAINTANCE_SECONDS: u64 = 24 * 60 * 60;
+/// How soon it is tried again when the service did not answer, in seconds.
+const ACQUAINTANCE_RETRY_SECONDS: u64 = 60;
+
+/// What all tasks share.
+pub(crate) struct Core {
+    pub(crate) store: SharedStore,
+    pub(crate) orders_service: Arc<dyn OrdersService>,
+    pub(crate) settings: Settings,
+    pub(crate) default_warehouse: Warehouse,
+    pub(crate) wake: Notify,
+    pub(crate) waiters: Waiters,
+    pub(crate) gate: Mutex<Gate>,
+    pub(crate) started_at: Timestamp,
+    clock: Arc<dyn Clock>,
+    random: Mutex<ChaCha8Rng>,
+    statistics: Mutex<Statistics>,
+    live_orders: Mutex<Option<bool>>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A number from 0 to below 1.
+    pub(crate) fn draw(&self) -> f64 {
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random()
+    }
+
+    pub(crate) fn statistics(&self) -> std::sync::MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live_orders(&self) -> Option<bool> {
+        *self.live_orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who watch. Without a listener there is nobody to tell.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// A request of Saldo's own, for now.
+    pub(crate) fn request(&self, command: Command) -> Request {
+        Request {
+            command,
+            now: self.now(),
+            by: "saldo".to_owned(),
+            answer_key: None,
+        }
+    }
+}
+
+/// The running engine.
+pub struct Engine {
+    service: StockSynchronizationService,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    stop_within: Duration,
+}
+
+impl Engine {
+    /// A service without any tasks behind it: deliveries are made only by
+    /// [`StockSynchronizationService::process_pending_operations`].
+    #[must_use]
+    pub fn service_only(options: EngineOptions) -> StockSynchronizationService {
+        let gate = Gate::new(&options.settings);
+        let core = Core {
+            started_at: options.clock.now(),
+            statistics: Mutex::new(Statistics::new(options.settings.window_minutes)),
+            gate: Mutex::new(gate),
+            store: options.store,
+            orders_service: options.orders_service,
+            clock: options.clock,
+            random: Mutex::new(ChaCha8Rng::seed_from_u64(options.seed)),
+            settings: options.settings,
+            default_warehouse: options.default_warehouse,
+            wake: Notify::new(),
+            waiters: Waiters::default(),
+            live_orders: Mutex::new(None),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+        };
+        StockSynchronizationService::new(Arc::new(core))
+    }
+
+    /// Starts the tasks. Call it within a tokio runtime.
+    #[must_use]
+    pub fn start(options: EngineOptions) -> Self {
+        let stop_within = Duration::from_millis(options.settings.call_timeout_ms.saturating_mul(2))
+            + Duration::from_secs(STOP_MARGIN_SECONDS);
+        let service = Self::service_only(options);
+        service.core().remember_unusable_accounts();
+        let core = Arc::clone(service.core());
+        let stop = CancellationToken::new();
+        let tasks = vec![
+            tokio::spawn(delivery::dispatch(Arc::clone(&core), stop.clone())),
+            tokio::spawn(outages::watch(Arc::clone(&core), stop.clone())),
+            tokio::spawn(wishes::watch(service.clone(), stop.clone())),
+            tokio::spawn(sweep(service.clone(), stop.clone())),
+            tokio::spawn(acquaint(core, stop.clone())),
+        ];
+        Self {
+            service,
+            stop,
+            tasks,
+            stop_within,
+        }
+    }
+
+    /// The front.
+    #[must_use]
+    pub fn service(&self) -> StockSynchronizationService {
+        self.service.clone()
+    }
+
+    /// Stops: claims nothing more, finishes what is in flight, returns the rest. What does not end in time is
+    /// left to the end of its lease; nothing is lost either way.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let all = futures::future::join_all(self.tasks);
+        if tokio::time::timeout(self.stop_within, all).await.is_err() {
+            tracing::warn!("some calls did not end in time; their leases will");
+        }
+    }
+}
+
+impl Core {
+    /// Accounts that were unusable before a restart are remembered, so that their reviews close themselves.
+    fn remember_unusable_accounts(self: &Arc<Self>) {
+        let core = Arc::clone(self);
+        tokio::spawn(async move {
+            match core.store.open_wide_reviews().await {
+                Ok(reviews) => {
+                    for review in reviews
+                        .iter()
+                        .filter(|review| review.reason == ReviewReason::AccountUnusable)
+                    {
+                        if let Some(account) = review.subject.account() {
+                            core.gate().remember_unusable(account);
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "open reviews could not be read at start"),
+            }
+        });
+    }
+}
+
+/// Looks through what waits from time to time: a net under the wake-ups, and under a crash after a receipt.
+async fn sweep(service: StockSynchronizationService, stop: CancellationToken) {
+    loop {
+        match service.core().store.waiting_with_stock().await {
+            Ok(keys) => {
+                for key in keys {
+                    if let Err(error) = service.try_waiting_for_stock(&key).await {
+                        tracing::warn!(sku = %key.sku, %error, "orders that wait for stock could not be tried");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "what waits for stock could not be read"),
+        }
+        service.core().wake.notify_one();
+        let period = Duration::from_secs(service.core().settings.sweep_seconds.max(1));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(period) => {}
+        }
+    }
+}
+
+/// Learns the accounts' names, and whether the single-order call works, at start and daily.
+async fn acquaint(core: Arc<Core>, stop: CancellationToken) {
+    loop {
+        let wait = match learn_accounts(&core).await {
+            Ok(()) => ACQUAINTANCE_SECONDS,
+            Err(reason) => {
+                tracing::debug!(
+                    reason,
+                    "the orders service could not be asked about its accounts yet"
+                );
+                ACQUAINTANCE_RETRY_SECONDS
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(wait)) => {}
+        }
+    }
+}
+
+async fn learn_accounts(core: &Core) -> Result<(), String> {
+    let remote = core
+        .orders_service
+        .accounts()
+        .await
+        .map_err(|error| error.message)?;
+    let now = core.now();
+    let accounts = remote
+        .iter()
+        .map(|account| Account {
+            id: account.id,
+            name: Some(account.name.clone()),
+            by_hand: false,
+            created_at: now,
+        })
+        .collect();
+    core.store
+        .put_accounts(accounts)
+        .await
+        .map_err(|error| error.to_string())?;
+    for account in remote.iter().filter(|account| account.is_active) {
+        if account
+            .expires_at
+            .is_some_and(|expiry| expiry < now + SignedDuration::from_hours(1))
+        {
+            continue;
+        }
+        let Some(order) = any_order(core, account.id)
+            .await
+            .map_err(|error| error.to_string())?
+        else {
+            continue;
+        };
+        let works = core
+            .orders_service
+            .live_orders_work(order.account, &order.order)
+            .await;
+        let works = works.map_err(|error| error.message)?;
+        if !works {
+            tracing::warn!(
+                "the orders service's single-order call is broken, as shipped: changes reach Saldo as posted forms only"
+            );
+        }
+        *core.live_orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(works);
+        return Ok(());
+    }
+    Err("no order is known yet to try the single-order call with".to_owned())
+}
+
+/// Some order of an account that is known here.
+async fn any_order(
+    core: &Core,
+    account: saldo_domain::ids::AccountId,
+) -> Result<Option<OrderKey>, StoreError> {
+    let filter = OperationFilter {
+        account: Some(account),
+        ..OperationFilter::default()
+    };
+    let page = core
+        .store
+        .operations(
+            &filter,
+            PageRequest {
+                after: None,
+                limit: 1,
+            },
+        )
+        .await?;
+    Ok(page.items.into_iter().find_map(|operation| operation.order))
+}

@@ -1,0 +1,412 @@
+//! Who may call now: circuits, rates, bounded flight, and fair turns between accounts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use saldo_domain::circuit::{Circuit, CircuitPolicy, CircuitState, Permit, Transition};
+use saldo_domain::ids::AccountId;
+use saldo_domain::pacing::{Flight, TokenBucket};
+
+use crate::settings::Settings;
+
+/// What the dispatcher does next.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Claim what is due within these bounds.
+    Claim(ClaimBounds),
+    /// Nothing may be called before this moment, or before something ends.
+    Wait {
+        /// The moment, where there is one.
+        until: Option<Timestamp>,
+    },
+}
+
+/// Bounds of one claim.
+#[derive(Debug)]
+pub(crate) struct ClaimBounds {
+    pub(crate) excluded: Vec<AccountId>,
+    pub(crate) only: Option<AccountId>,
+    pub(crate) after_account: Option<AccountId>,
+    pub(crate) per_account_max: usize,
+    pub(crate) count_max: usize,
+    pub(crate) permits: Permits,
+    /// When an account that is shut out may be probed.
+    pub(crate) probe_at: Option<Timestamp>,
+}
+
+/// The permits under which a call is made; given back with its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Permits {
+    service: Permit,
+    credentials: Permit,
+    account: Permit,
+}
+
+impl Permits {
+    /// Whether the call is a probe of something that was shut.
+    pub(crate) const fn is_probe(&self) -> bool {
+        matches!(self.service, Permit::Probe(_))
+            || matches!(self.credentials, Permit::Probe(_))
+            || matches!(self.account, Permit::Probe(_))
+    }
+
+    const fn free() -> Self {
+        Self {
+            service: Permit::Yes,
+            credentials: Permit::Yes,
+            account: Permit::Yes,
+        }
+    }
+}
+
+/// How a call ended, as far as circuits care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallEnd {
+    Succeeded,
+    Answered,
+    FailedTransiently,
+    CredentialsRefused,
+    AccountUnusable,
+    NotMade,
+}
+
+/// What changed by the end of a call, for those who take up again what was given up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reopened {
+    pub(crate) service: bool,
+    pub(crate) account: Option<AccountId>,
+}
+
+impl Reopened {
+    pub(crate) fn is_any(&self) -> bool {
+        self.service || self.account.is_some()
+    }
+}
+
+/// The state behind every permission to call. One to a process; behind a mutex, never held across an await.
+pub(crate) struct Gate {
+    circuit_policy: CircuitPolicy,
+    service: Circuit,
+    credentials: Circuit,
+    accounts: BTreeMap<AccountId, Circuit>,
+    unusable: BTreeSet<AccountId>,
+    flight: Flight,
+    max_in_flight: usize,
+    bucket: TokenBucket,
+    tokens_in_hand: usize,
+    account_rate: u32,
+    account_buckets: HashMap<AccountId, TokenBucket>,
+    after_account: Option<AccountId>,
+}
+
+/// Accounts whose rate is remembered at once; beyond it all start afresh, which only lets a burst through.
+const ACCOUNT_BUCKETS_MAX: usize = 10_000;
+
+impl Gate {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let max_in_flight = settings.max_in_flight.max(1);
+        let burst = u32::try_from(max_in_flight)
+            .unwrap_or(u32::MAX)
+            .max(settings.requests_per_second / 10);
+        Self {
+            circuit_policy: settings.circuit,
+            service: Circuit::new(settings.circuit),
+            credentials: Circuit::new(at_once(settings.circuit)),
+            accounts: BTreeMap::new(),
+            unusable: BTreeSet::new(),
+            flight: Flight::new(max_in_flight),
+            max_in_flight,
+            bucket: TokenBucket::new(settings.requests_per_second, burst),
+            tokens_in_hand: 0,
+            account_rate: settings.account_requests_per_second,
+            account_buckets: HashMap::new(),
+            after_account: None,
+        }
+    }
+
+    /// Accounts found unusable before a restart.
+    pub(crate) fn remember_unusable(&mut self, account: AccountId) {
+        self.unusable.insert(account);
+    }
+
+    /// What may be claimed now.
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
+        if self.flight.free() == 0 {
+            return Turn::Wait { until: None };
+        }
+        let credentials = self.credentials.may_call(now);
+        if let Permit::No { until } = credentials {
+            return Turn::Wait { until: Some(until) };
+        }
+        let service = self.service.may_call(now);
+        if let Permit::No { until } = service {
+            self.credentials.release_probe(credentials);
+            return Turn::Wait { until: Some(until) };
+        }
+        let permits = Permits {
+            service,
+            credentials,
+            account: Permit::Yes,
+        };
+        if permits.is_probe() {
+            return Turn::Claim(self.bounds(permits, None, None));
+        }
+        let (probe, probe_at) = self.account_probe(now);
+        if let Some((account, permit)) = probe {
+            return Turn::Claim(self.bounds(
+                Permits {
+                    account: permit,
+                    ..permits
+                },
+                Some(account),
+                None,
+            ));
+        }
+        if let Some(wait) = self.fill_hand(now) {
+            return Turn::Wait {
+                until: Some(now + wait),
+            };
+        }
+        Turn::Claim(self.bounds(permits, None, probe_at))
+    }
+
+    /// An account that is shut out and may be probed now, or else when the next one may.
+    fn account_probe(&mut self, now: Timestamp) -> (Option<(AccountId, Permit)>, Option<Timestamp>) {
+        let mut earliest: Option<Timestamp> = None;
+        for (account, circuit) in &mut self.accounts {
+            if !is_shut(circuit) {
+                continue;
+            }
+            match circuit.may_call(now) {
+                permit @ Permit::Probe(_) => return (Some((*account, permit)), None),
+                Permit::No { until } => earliest = Some(earliest.map_or(until, |known| known.min(until))),
+                Permit::Yes => {}
+            }
+        }
+        (None, earliest)
+    }
+
+    /// Takes as many of the service's tokens as there are free slots; says how long to wait when there are none.
+    fn fill_hand(&mut self, now: Timestamp) -> Option<SignedDuration> {
+        let mut wait = None;
+        while self.tokens_in_hand < self.flight.free() {
+            match self.bucket.take(now) {
+                Ok(()) => self.tokens_in_hand += 1,
+                Err(needed) => {
+                    wait = Some(needed);
+                    break;
+                }
+            }
+        }
+        if self.tokens_in_hand == 0 { wait } else { None }
+    }
+
+    fn bounds(&self, permits: Permits, only: Option<AccountId>, probe_at: Option<Timestamp>) -> ClaimBounds {
+        let shut = self
+            .accounts
+            .iter()
+            .filter(|(account, circuit)| is_shut(circuit) && only != Some(**account) && !permits.is_probe());
+        let mut excluded: Vec<AccountId> = shut
+            .map(|(account, _)| *account)
+            .chain(self.flight.busy_accounts())
+            .collect();
+        excluded.sort_unstable();
+        excluded.dedup();
+        // An account without a call under way; none is named so.
+        let idle = self.flight.allowance(AccountId::new(uuid::Uuid::nil()));
+        // No account that has calls under way may be given more than its own allowance; the least of those is
+        // what every account is given this turn, so that nobody ever oversteps.
+        let allowance = self
+            .flight
+            .accounts()
+            .filter(|account| !excluded.contains(account))
+            .map(|account| self.flight.allowance(account))
+            .fold(idle, usize::min);
+        let count_max = if permits.is_probe() {
+            1
+        } else {
+            self.tokens_in_hand.min(self.flight.free())
+        };
+        ClaimBounds {
+            excluded,
+            only,
+            after_account: self.after_account,
+            per_account_max: allowance.max(1),
+            count_max: count_max.max(1),
+            permits,
+            probe_at,
+        }
+    }
+
+    /// A call is about to be made under a claim.
+    pub(crate) fn started(&mut self, account: AccountId) {
+        self.flight.started(account);
+        self.tokens_in_hand = self.tokens_in_hand.saturating_sub(1);
+        self.after_account = Some(account);
+    }
+
+    /// How long a call of this account must wait for its own rate.
+    pub(crate) fn account_wait(&mut self, account: AccountId, now: Timestamp) -> Option<SignedDuration> {
+        if self.account_buckets.len() > ACCOUNT_BUCKETS_MAX {
+            self.account_buckets.clear();
+        }
+        let rate = self.account_rate;
+        let burst = u32::try_from(self.max_in_flight).unwrap_or(u32::MAX);
+        let bucket = self
+            .account_buckets
+            .entry(account)
+            .or_insert_with(|| TokenBucket::new(rate, burst));
+        bucket.take(now).err()
+    }
+
+    /// A call's slot is free again.
+    pub(crate) fn ended(&mut self, account: AccountId) {
+        self.flight.ended(account);
+    }
+
+    /// Learns from how a call ended.
+    pub(crate) fn learn(
+        &mut self,
+        account: Option<AccountId>,
+        end: CallEnd,
+        permits: Permits,
+        now: Timestamp,
+    ) -> Reopened {
+        let mut reopened = Reopened::default();
+        match end {
+            CallEnd::Succeeded | CallEnd::Answered => {
+                reopened.service |= is_closed(self.service.succeeded(now));
+                reopened.service |= is_closed(self.credentials.succeeded(now));
+                if let Some(account) = account {
+                    self.account_works(account, end, &mut reopened);
+                }
+            }
+            CallEnd::FailedTransiently => {
+                self.credentials.release_probe(permits.credentials);
+                self.service.failed_transiently(permits.service, now);
+                if let Some(account) = account {
+                    let policy = self.circuit_policy;
+                    let circuit = self
+                        .accounts
+                        .entry(account)
+                        .or_insert_with(|| Circuit::new(policy));
+                    circuit.failed_transiently(permits.account, now);
+                }
+            }
+            CallEnd::CredentialsRefused => {
+                reopened.service |= is_closed(self.service.answered(now));
+                self.credentials.failed_transiently(permits.credentials, now);
+                self.release_account(account, permits);
+            }
+            CallEnd::AccountUnusable => {
+                reopened.service |= is_closed(self.service.answered(now));
+                reopened.service |= is_closed(self.credentials.answered(now));
+                if let Some(account) = account {
+                    self.shut_account(account, permits, now);
+                }
+            }
+            CallEnd::NotMade => {
+                self.service.release_probe(permits.service);
+                self.credentials.release_probe(permits.credentials);
+                self.release_account(account, permits);
+            }
+        }
+        if reopened.service {
+            // What failed with the service is not the accounts' own trouble.
+            self.accounts.retain(|account, _| self.unusable.contains(account));
+        }
+        reopened
+    }
+
+    fn account_works(&mut self, account: AccountId, end: CallEnd, reopened: &mut Reopened) {
+        let was_unusable = end == CallEnd::Succeeded && self.unusable.remove(&account);
+        let was_shut = self
+            .accounts
+            .remove(&account)
+            .is_some_and(|circuit| is_shut(&circuit));
+        if was_unusable || was_shut {
+            reopened.account = Some(account);
+        }
+    }
+
+    fn shut_account(&mut self, account: AccountId, permits: Permits, now: Timestamp) {
+        let policy = at_once(self.circuit_policy);
+        let newly = self.unusable.insert(account);
+        let circuit = self
+            .accounts
+            .entry(account)
+            .or_insert_with(|| Circuit::new(policy));
+        if newly && !is_shut(circuit) {
+            *circuit = Circuit::new(policy);
+        }
+        circuit.failed_transiently(permits.account, now);
+    }
+
+    fn release_account(&mut self, account: Option<AccountId>, permits: Permits) {
+        if let Some(circuit) = account.and_then(|account| self.accounts.get_mut(&account)) {
+            circuit.release_probe(permits.account);
+        }
+    }
+
+    /// Lets an account be tried at once, because a person says that it works again.
+    pub(crate) fn reopen_account(&mut self, account: AccountId) {
+        self.accounts.remove(&account);
+    }
+
+    /// Whether the service as a whole cannot be used now.
+    pub(crate) fn is_shut(&self) -> bool {
+        is_shut(&self.credentials) || is_shut(&self.service)
+    }
+
+    /// The circuit of the service as a whole.
+    pub(crate) fn circuit_state(&self) -> CircuitState {
+        if is_shut(&self.credentials) {
+            self.credentials.state()
+        } else {
+            self.service.state()
+        }
+    }
+
+    /// Since when the service cannot be used, where it cannot.
+    pub(crate) fn service_shut_since(&self) -> Option<Timestamp> {
+        let shut = |circuit: &Circuit| {
+            if is_shut(circuit) {
+                circuit.opened_at()
+            } else {
+                None
+            }
+        };
+        shut(&self.service).or_else(|| shut(&self.credentials))
+    }
+
+    /// Accounts that cannot be used now.
+    pub(crate) fn shut_accounts(&self) -> Vec<AccountId> {
+        self.accounts
+            .iter()
+            .filter(|(_, circuit)| is_shut(circuit))
+            .map(|(account, _)| *account)
+            .collect()
+    }
+
+    /// Calls are free to be made without any permission: for probes outside a claim.
+    pub(crate) const fn free_permits() -> Permits {
+        Permits::free()
+    }
+}
+
+/// A circuit that opens at the first failure and cannot be switched off: for what no retry of ours can mend.
+fn at_once(policy: CircuitPolicy) -> CircuitPolicy {
+    CircuitPolicy {
+        enabled: true,
+        failures: 1,
+        ..policy
+    }
+}
+
+fn is_shut(circuit: &Circuit) -> bool {
+    matches!(circuit.state(), CircuitState::Open | CircuitState::HalfOpen)
+}
+
+fn is_closed(transition: Option<Transition>) -> bool {
+    matches!(transition, Some(Transition::Closed { .. }))
+}
