@@ -98,6 +98,10 @@ pub struct Claim {
     pub task: Task,
     /// Whether to read the flag back after sending, because an earlier attempt's end is not known.
     pub read_back: bool,
+    /// Since when the order owes something.
+    pub owed_since: Timestamp,
+    /// Whether an attempt was made before.
+    pub is_retry: bool,
 }
 
 /// How an attempt ended, as far as the rules care.

@@ -124,6 +124,11 @@ impl Flight {
         self.in_flight -= 1;
     }
 
+    /// The accounts with calls under way.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.by_account.keys().copied()
+    }
+
     /// The accounts with calls under way that may not begin another now: those to leave out when the next work
     /// is chosen. Without a free slot nobody may; see [`free`](Self::free).
     pub fn busy_accounts(&self) -> impl Iterator<Item = AccountId> + '_ {

@@ -74,6 +74,8 @@ fn claim_one(draft: &mut Draft<'_>, file: &mut OrderFile, key: &OrderKey) -> Res
         flag,
         task: delivery.task,
         read_back: delivery.doubts.of(!flag).is_some(),
+        owed_since: delivery.owed_since,
+        is_retry: file.operations.iter().any(|operation| operation.next_retry_at.is_some()),
     };
     file.delivery = Some(Delivery {
         due_at: until,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::{Claim, Outcome as AttemptOutcome};
 use crate::form::OrderCopy;
 use crate::ids::{AccountId, LeaseToken, LineItemId, OperationId, OrderKey, ReviewId};
+use crate::operation::Operation;
 use crate::review::{Resolution, ReviewReason, Subject};
 use crate::stock::{Component, OfferKey, StockKey};
 use crate::text::{Sku, Warehouse};
@@ -295,6 +296,9 @@ pub struct OrderOutcome {
     pub review: Option<ReviewId>,
     /// The order whose delivery is due now: worth an immediate attempt.
     pub deliver: Option<OrderKey>,
+    /// The operation that answers as it was stored, where this decision had it at hand: saves a read.
+    #[serde(skip)]
+    pub image: Option<Box<Operation>>,
 }
 
 /// How several orders stand.
@@ -377,6 +381,8 @@ pub enum SettleOutcome {
     Recorded {
         /// Whether nothing more is owed now.
         finished: bool,
+        /// Operations that moved on by it.
+        operations: Vec<OperationId>,
     },
 }
 

@@ -28,6 +28,12 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
         return Ok(SettleOutcome::Stale);
     };
     delivery.due_at = draft.now;
+    let operations: Vec<_> = file
+        .operations
+        .iter()
+        .filter(|operation| operation.status == OperationStatus::Processing)
+        .map(|operation| operation.id)
+        .collect();
     match &settle.outcome {
         Outcome::Delivered => delivered(draft, &mut file, delivery, &lease, settle)?,
         Outcome::Differs => {
@@ -62,7 +68,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
     }
     let finished = file.delivery.is_none();
     draft.put(file);
-    Ok(SettleOutcome::Recorded { finished })
+    Ok(SettleOutcome::Recorded { finished, operations })
 }
 
 /// The service holds the flag that was sent (or read back).

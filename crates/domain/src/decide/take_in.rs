@@ -590,6 +590,7 @@ pub(super) fn conclude(
                 .map(|review| review.id)
         }),
         deliver: due.then(|| file.order.key.clone()),
+        image: first.cloned().map(Box::new),
     };
     draft.put(file);
     outcome
