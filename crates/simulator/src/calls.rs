@@ -50,7 +50,16 @@ impl Calls {
             .zip(&self.counts)
             .map(|(endpoint, count)| (name_of(*endpoint), Value::from(count.load(Ordering::Relaxed))))
             .collect();
-        json!({"calls": counts, "overlapping_patches_max": self.overlap_max.load(Ordering::Relaxed)})
+        json!({
+            "calls": counts,
+            "patches_under_way": self.patches_under_way(),
+            "overlapping_patches_max": self.overlap_max.load(Ordering::Relaxed),
+        })
+    }
+
+    /// PATCH calls that were received and have not ended.
+    pub(crate) fn patches_under_way(&self) -> u32 {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     pub(crate) fn overlapping_patches_max(&self) -> u32 {

@@ -141,6 +141,12 @@ impl Control {
         self.shared.calls.view()
     }
 
+    /// PATCH calls that were received and have not ended.
+    #[must_use]
+    pub fn patches_under_way(&self) -> u32 {
+        self.shared.calls.patches_under_way()
+    }
+
     /// The most PATCH calls ever under way at once for one order; 1 when none overlapped.
     pub fn overlapping_patches_max(&self) -> u32 {
         self.shared.calls.overlapping_patches_max()
