@@ -76,9 +76,10 @@ CREATE TABLE operation (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX operation_of_order ON operation (account, order_id) WHERE account IS NOT NULL;
--- Lists and counts of what is unfinished must not look at what is finished.
+-- Lists and counts of what is unfinished must not look at what is finished. Written with OR, so that a question
+-- about one status is seen to be covered.
 CREATE INDEX operation_unfinished ON operation (status, waiting_for, id, created_at)
-    WHERE status IN ('pending', 'processing', 'failed');
+    WHERE status = 'pending' OR status = 'processing' OR status = 'failed';
 CREATE INDEX operation_failed_under ON operation (review, id)
     WHERE status = 'failed' AND review IS NOT NULL;
 CREATE INDEX operation_completed ON operation (completed_at) WHERE status = 'completed';

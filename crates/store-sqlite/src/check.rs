@@ -19,10 +19,16 @@ struct Rule {
 /// Everything that is wrong, at most [`VIOLATIONS_MAX`].
 pub(crate) fn check(connection: &Connection) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    for problem in many(connection, "PRAGMA integrity_check(100)", [], |row| string(row, 0))? {
+    for problem in many(connection, "PRAGMA integrity_check(100)", [], |row| {
+        string(row, 0)
+    })? {
         if problem != "ok" {
             let mend = "stop saldo and restore the newest backup; reconciliation brings back what is newer";
-            found.push(Violation { invariant: 0, detail: problem, mend: mend.to_owned() });
+            found.push(Violation {
+                invariant: 0,
+                detail: problem,
+                mend: mend.to_owned(),
+            });
         }
     }
     for rule in RULES {
@@ -38,7 +44,8 @@ pub(crate) fn check(connection: &Connection) -> Result<Vec<Violation>, Failure> 
     Ok(found)
 }
 
-const MOVEMENTS_ARE_TRUE: &str = "the movements are the truth: count the goods, and set the balance to their sum";
+const MOVEMENTS_ARE_TRUE: &str =
+    "the movements are the truth: count the goods, and set the balance to their sum";
 const LOG_IS_TRUE: &str = "the log is the truth: set the operation to what its last entry says";
 
 const RULES: &[Rule] = &[
@@ -91,7 +98,7 @@ const RULES: &[Rule] = &[
         sql: "SELECT 'operation ' || hex(operation.id) || ' of order ' || ifnull(operation.order_id, '(none)') \
               || ' has no next step' \
               FROM operation INDEXED BY operation_unfinished \
-              WHERE status IN ('pending', 'processing', 'failed') AND NOT (account IS NOT NULL \
+              WHERE (status = 'pending' OR status = 'processing' OR status = 'failed') AND NOT (account IS NOT NULL \
               AND EXISTS (SELECT 1 FROM orders WHERE orders.account = operation.account \
                   AND orders.order_id = operation.order_id) \
               AND CASE \

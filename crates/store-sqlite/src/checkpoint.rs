@@ -23,7 +23,11 @@ struct Log {
 
 impl Checkpoints {
     pub(crate) fn new(pages_max: u64) -> Self {
-        Self { pages_max, batches: 0, changed: false }
+        Self {
+            pages_max,
+            batches: 0,
+            changed: false,
+        }
     }
 
     /// Keeps the log bounded under load.
@@ -35,7 +39,9 @@ impl Checkpoints {
         }
         // `NOOP` reads the size and does nothing.
         let looked = checkpoint(connection, "NOOP");
-        let is_long = looked.as_ref().is_ok_and(|log| log.pages - log.pages_done > self.pages_max.cast_signed());
+        let is_long = looked
+            .as_ref()
+            .is_ok_and(|log| log.pages - log.pages_done > self.pages_max.cast_signed());
         if is_long {
             self.finish(checkpoint(connection, "PASSIVE"), state);
         }
@@ -74,5 +80,10 @@ impl Checkpoints {
 
 fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, Failure> {
     let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-    Ok(statement.query_row([], |row| Ok(Log { pages: row.get(1)?, pages_done: row.get(2)? }))?)
+    Ok(statement.query_row([], |row| {
+        Ok(Log {
+            pages: row.get(1)?,
+            pages_done: row.get(2)?,
+        })
+    })?)
 }

@@ -31,7 +31,8 @@ pub(crate) fn check_library() -> Result<(), StoreError> {
 
 /// The one connection that writes.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot_open(path, &error))?;
     set_up_writer(&connection, options).map_err(StoreError::from)?;
     verify_writer(&connection)?;
@@ -39,7 +40,10 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
 }
 
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(format!("the database {} cannot be opened: {error}", path.display()))
+    StoreError::Unavailable(format!(
+        "the database {} cannot be opened: {error}",
+        path.display()
+    ))
 }
 
 fn set_up_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), Failure> {
@@ -88,6 +92,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot_open(path, &error))?;
     set_up(&connection).map_err(StoreError::from)?;
-    connection.pragma_update(None, "query_only", true).map_err(|error| cannot_open(path, &error))?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(|error| cannot_open(path, &error))?;
     Ok(connection)
 }

@@ -35,17 +35,27 @@ pub(crate) fn counts(
 }
 
 /// One run along the index of unfinished operations.
-fn count_unfinished(connection: &Connection, stale_before: Timestamp, counts: &mut Counts) -> Result<(), Failure> {
+fn count_unfinished(
+    connection: &Connection,
+    stale_before: Timestamp,
+    counts: &mut Counts,
+) -> Result<(), Failure> {
     let groups = many(
         connection,
         "SELECT status, waiting_for, count(*), sum(created_at < ?1), min(created_at) \
          FROM operation INDEXED BY operation_unfinished \
-         WHERE status IN ('pending', 'processing', 'failed') GROUP BY status, waiting_for",
+         WHERE status = 'pending' OR status = 'processing' OR status = 'failed' GROUP BY status, waiting_for",
         params![stored(stale_before)],
         |row| {
             let status: OperationStatus = text(row, 0, str::parse)?;
             let waiting_for: Option<WaitingFor> = optional_text(row, 1, str::parse)?;
-            Ok((status, waiting_for, number(row, 2)?, number(row, 3)?, optional_moment(row, 4)?))
+            Ok((
+                status,
+                waiting_for,
+                number(row, 2)?,
+                number(row, 3)?,
+                optional_moment(row, 4)?,
+            ))
         },
     )?;
     for (status, waiting_for, count, stale, oldest) in groups {

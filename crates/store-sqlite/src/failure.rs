@@ -58,7 +58,15 @@ pub(crate) enum Gravity {
 impl Gravity {
     pub(crate) fn of(error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Self::Mistake,
+            // `Unknown` is SQLite's word for a statement that makes no sense.
+            Some(
+                ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::ApiMisuse
+                | ErrorCode::ParameterOutOfRange
+                | ErrorCode::Unknown,
+            ) => Self::Mistake,
             Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Passing,
             Some(_) => Self::Fatal,
             // Rusqlite's own: a wrong number of parameters, a column of another type.
@@ -70,11 +78,15 @@ impl Gravity {
 /// An error of SQLite with what to do about it.
 pub(crate) fn explain(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => format!("the disk is full; free some space, nothing was changed ({error})"),
+        Some(ErrorCode::DiskFull) => {
+            format!("the disk is full; free some space, nothing was changed ({error})")
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             format!("another program holds the database; close it, nothing was changed ({error})")
         }
-        Some(ErrorCode::ReadOnly) => format!("the database cannot be written; check its permissions ({error})"),
+        Some(ErrorCode::ReadOnly) => {
+            format!("the database cannot be written; check its permissions ({error})")
+        }
         _ => error.to_string(),
     }
 }

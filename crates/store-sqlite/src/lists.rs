@@ -30,7 +30,9 @@ pub(crate) fn list(connection: &Connection, list: &ListKey) -> Result<Vec<OrderK
 /// The account after another that owes anything, by one step along the index.
 fn next_account(connection: &Connection, after: Option<AccountId>) -> Result<Option<AccountId>, Failure> {
     // The empty blob stands before every account.
-    let after = after.map(|account| account.as_uuid().into_bytes().to_vec()).unwrap_or_default();
+    let after = after
+        .map(|account| account.as_uuid().into_bytes().to_vec())
+        .unwrap_or_default();
     let sql = "SELECT account FROM delivery WHERE account > ?1 ORDER BY account LIMIT 1";
     one(connection, sql, params![after], |row| id(row, 0, AccountId::new))
 }
@@ -81,14 +83,27 @@ fn due(connection: &Connection, request: &DueRequest) -> Result<Vec<OrderKey>, F
     Ok(take_turns(turns, request.count_max))
 }
 
-fn due_of(connection: &Connection, request: &DueRequest, account: AccountId) -> Result<Vec<OrderKey>, Failure> {
+fn due_of(
+    connection: &Connection,
+    request: &DueRequest,
+    account: AccountId,
+) -> Result<Vec<OrderKey>, Failure> {
     let count_max = request.per_account_max.min(request.count_max);
     many(
         connection,
         "SELECT order_id FROM delivery INDEXED BY delivery_due WHERE account = ?1 AND due_at <= ?2 \
          ORDER BY due_at, order_id LIMIT ?3",
-        params![account.as_uuid().as_bytes(), stored(request.now), row_limit(count_max)],
-        |row| Ok(OrderKey { account, order: text(row, 0, OrderId::parse)? }),
+        params![
+            account.as_uuid().as_bytes(),
+            stored(request.now),
+            row_limit(count_max)
+        ],
+        |row| {
+            Ok(OrderKey {
+                account,
+                order: text(row, 0, OrderId::parse)?,
+            })
+        },
     )
 }
 
@@ -101,7 +116,11 @@ fn awaiting_stock(connection: &Connection, key: &StockKey) -> Result<Vec<OrderKe
         connection,
         "SELECT account, order_id FROM stock_wait WHERE sku = ?1 AND warehouse = ?2 \
          ORDER BY order_created_at, account, order_id LIMIT ?3",
-        params![key.sku.as_str(), key.warehouse.as_str(), row_limit(LIST_ORDERS_MAX)],
+        params![
+            key.sku.as_str(),
+            key.warehouse.as_str(),
+            row_limit(LIST_ORDERS_MAX)
+        ],
         rows::order_key,
     )
 }
@@ -117,7 +136,11 @@ fn awaiting_offer(connection: &Connection, offer: &OfferKey) -> Result<Vec<Order
              AND line.order_id = review.order_id AND line.offer = ?2) \
          GROUP BY orders.account, orders.order_id \
          ORDER BY orders.created_at, orders.account, orders.order_id LIMIT ?3",
-        params![offer.account.as_uuid().as_bytes(), offer.offer.as_str(), row_limit(LIST_ORDERS_MAX)],
+        params![
+            offer.account.as_uuid().as_bytes(),
+            offer.offer.as_str(),
+            row_limit(LIST_ORDERS_MAX)
+        ],
         rows::order_key,
     )
 }
@@ -149,8 +172,20 @@ fn owed_by(
         connection,
         "SELECT owed_since, order_id FROM delivery INDEXED BY delivery_owed \
          WHERE account = ?1 AND owed_since < ?2 ORDER BY owed_since, order_id LIMIT ?3",
-        params![account.as_uuid().as_bytes(), stored(before), row_limit(LIST_ORDERS_MAX)],
-        |row| Ok((moment(row, 0)?, OrderKey { account, order: text(row, 1, OrderId::parse)? })),
+        params![
+            account.as_uuid().as_bytes(),
+            stored(before),
+            row_limit(LIST_ORDERS_MAX)
+        ],
+        |row| {
+            Ok((
+                moment(row, 0)?,
+                OrderKey {
+                    account,
+                    order: text(row, 1, OrderId::parse)?,
+                },
+            ))
+        },
     )
 }
 
@@ -175,12 +210,17 @@ fn failed_under(connection: &Connection, review: ReviewId) -> Result<Vec<OrderKe
 }
 
 /// When the next delivery is due of accounts that are not excluded.
-pub(crate) fn next_due(connection: &Connection, excluded: &[AccountId]) -> Result<Option<Timestamp>, Failure> {
+pub(crate) fn next_due(
+    connection: &Connection,
+    excluded: &[AccountId],
+) -> Result<Option<Timestamp>, Failure> {
     let mut next: Option<Timestamp> = None;
     go_round(connection, None, |account| {
         if !excluded.contains(&account) {
             let sql = "SELECT due_at FROM delivery INDEXED BY delivery_due WHERE account = ?1 ORDER BY due_at LIMIT 1";
-            let due = one(connection, sql, [account.as_uuid().as_bytes()], |row| moment(row, 0))?;
+            let due = one(connection, sql, [account.as_uuid().as_bytes()], |row| {
+                moment(row, 0)
+            })?;
             next = next.into_iter().chain(due).min();
         }
         Ok(true)

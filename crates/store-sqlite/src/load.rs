@@ -45,11 +45,15 @@ fn load(connection: &Connection, key: &Key) -> Result<Row, Failure> {
 
 /// An order with what is unfinished of it, oldest first.
 fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some(order) = order_with_lines(connection, key)? else { return Ok(None) };
+    let Some(order) = order_with_lines(connection, key)? else {
+        return Ok(None);
+    };
     let operations = many(
         connection,
         concat!(
-            "SELECT ", operation_columns!(), " FROM operation WHERE account = ?1 AND order_id = ?2 \
+            "SELECT ",
+            operation_columns!(),
+            " FROM operation WHERE account = ?1 AND order_id = ?2 \
              AND status IN ('pending', 'processing', 'failed') ORDER BY id"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
@@ -58,22 +62,33 @@ fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFil
     let reviews = many(
         connection,
         concat!(
-            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 \
+            "SELECT ",
+            review_columns!(),
+            " FROM review WHERE account = ?1 AND order_id = ?2 \
              AND answered_at IS NULL ORDER BY id"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::review,
     )?;
-    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
+    Ok(Some(OrderFile {
+        order,
+        operations,
+        delivery: delivery(connection, key)?,
+        reviews,
+    }))
 }
 
 /// An order with everything ever recorded of it, newest first.
 pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some(order) = order_with_lines(connection, key)? else { return Ok(None) };
+    let Some(order) = order_with_lines(connection, key)? else {
+        return Ok(None);
+    };
     let operations = many(
         connection,
         concat!(
-            "SELECT ", operation_columns!(), " FROM operation WHERE account = ?1 AND order_id = ?2 \
+            "SELECT ",
+            operation_columns!(),
+            " FROM operation WHERE account = ?1 AND order_id = ?2 \
              ORDER BY id DESC LIMIT 500"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
@@ -82,25 +97,40 @@ pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Opt
     let reviews = many(
         connection,
         concat!(
-            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
+            "SELECT ",
+            review_columns!(),
+            " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::review,
     )?;
-    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
+    Ok(Some(OrderFile {
+        order,
+        operations,
+        delivery: delivery(connection, key)?,
+        reviews,
+    }))
 }
 
 fn order_with_lines(connection: &Connection, key: &OrderKey) -> Result<Option<Order>, Failure> {
     let found = one(
         connection,
-        concat!("SELECT ", order_columns!(), " FROM orders WHERE account = ?1 AND order_id = ?2"),
+        concat!(
+            "SELECT ",
+            order_columns!(),
+            " FROM orders WHERE account = ?1 AND order_id = ?2"
+        ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         |row| rows::order(key, row),
     )?;
     let Some(mut order) = found else { return Ok(None) };
     order.lines = many(
         connection,
-        concat!("SELECT ", line_columns!(), " FROM line WHERE account = ?1 AND order_id = ?2 ORDER BY position"),
+        concat!(
+            "SELECT ",
+            line_columns!(),
+            " FROM line WHERE account = ?1 AND order_id = ?2 ORDER BY position"
+        ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::line,
     )?;
@@ -110,7 +140,11 @@ fn order_with_lines(connection: &Connection, key: &OrderKey) -> Result<Option<Or
 fn delivery(connection: &Connection, key: &OrderKey) -> Result<Option<Delivery>, Failure> {
     one(
         connection,
-        concat!("SELECT ", delivery_columns!(), " FROM delivery WHERE account = ?1 AND order_id = ?2"),
+        concat!(
+            "SELECT ",
+            delivery_columns!(),
+            " FROM delivery WHERE account = ?1 AND order_id = ?2"
+        ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         |row| rows::delivery(key, row),
     )
@@ -125,7 +159,11 @@ fn line_holder(connection: &Connection, line: &LineItemId) -> Result<Option<Orde
 pub(crate) fn balance(connection: &Connection, key: &StockKey) -> Result<Option<Balance>, Failure> {
     one(
         connection,
-        concat!("SELECT ", balance_columns!(), " FROM balance WHERE sku = ?1 AND warehouse = ?2"),
+        concat!(
+            "SELECT ",
+            balance_columns!(),
+            " FROM balance WHERE sku = ?1 AND warehouse = ?2"
+        ),
         [key.sku.as_str(), key.warehouse.as_str()],
         rows::balance,
     )
@@ -166,12 +204,17 @@ fn open_review(
     reason: ReviewReason,
     subject: &Subject,
 ) -> Result<Option<Review>, Failure> {
-    let account = subject.account().map(|account| account.as_uuid().into_bytes().to_vec()).unwrap_or_default();
+    let account = subject
+        .account()
+        .map(|account| account.as_uuid().into_bytes().to_vec())
+        .unwrap_or_default();
     let order = subject.order().map_or("", |order| order.as_str());
     one(
         connection,
         concat!(
-            "SELECT ", review_columns!(), " FROM review WHERE reason = ?1 AND ifnull(account, x'') = ?2 \
+            "SELECT ",
+            review_columns!(),
+            " FROM review WHERE reason = ?1 AND ifnull(account, x'') = ?2 \
              AND ifnull(order_id, '') = ?3 AND answered_at IS NULL"
         ),
         params![reason.as_str(), account, order],

@@ -20,7 +20,10 @@ impl ProcessLock {
     pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
         let path = path_of(database);
         let failed = |error: &std::io::Error| {
-            StoreError::Unavailable(format!("the lock file {} cannot be used: {error}", path.display()))
+            StoreError::Unavailable(format!(
+                "the lock file {} cannot be used: {error}",
+                path.display()
+            ))
         };
         let mut file = OpenOptions::new()
             .read(true)

@@ -13,14 +13,22 @@ use crate::sql::{run, stored, to_json};
 /// Keeps a wish to fetch an order; a repeat changes nothing.
 pub(crate) fn put_wish(connection: &Connection, key: &OrderKey, now: Timestamp) -> Result<(), Failure> {
     let sql = "INSERT INTO wish (account, order_id, wished_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    run(connection, sql, params![key.account.as_uuid().as_bytes(), key.order.as_str(), stored(now)])?;
+    run(
+        connection,
+        sql,
+        params![key.account.as_uuid().as_bytes(), key.order.as_str(), stored(now)],
+    )?;
     Ok(())
 }
 
 /// Forgets a wish.
 pub(crate) fn remove_wish(connection: &Connection, key: &OrderKey) -> Result<(), Failure> {
     let sql = "DELETE FROM wish WHERE account = ?1 AND order_id = ?2";
-    run(connection, sql, params![key.account.as_uuid().as_bytes(), key.order.as_str()])?;
+    run(
+        connection,
+        sql,
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+    )?;
     Ok(())
 }
 
@@ -30,7 +38,12 @@ pub(crate) fn put_account(connection: &Connection, account: &Account) -> Result<
         connection,
         "INSERT INTO account (id, name, by_hand, created_at) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET name = ifnull(excluded.name, name), by_hand = max(by_hand, excluded.by_hand)",
-        params![account.id.as_uuid().as_bytes(), account.name, account.by_hand, stored(account.created_at)],
+        params![
+            account.id.as_uuid().as_bytes(),
+            account.name,
+            account.by_hand,
+            stored(account.created_at)
+        ],
     )?;
     Ok(())
 }
@@ -43,7 +56,9 @@ pub(crate) fn put_api_key(connection: &Connection, key: &ApiKey) -> Result<(), F
         params![key.name, role_word(key.role), key.hash, stored(key.created_at)],
     );
     match added {
-        Err(Failure::Database(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+        Err(Failure::Database(error))
+            if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
+        {
             Err(name_taken(&key.name).into())
         }
         other => other.map(|_| ()),

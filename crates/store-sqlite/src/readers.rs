@@ -34,10 +34,17 @@ impl Readers {
             let thread = std::thread::Builder::new()
                 .name(format!("saldo-reader-{number}"))
                 .spawn(move || answer_questions(&connection, &receiver))
-                .map_err(|error| StoreError::Unavailable(format!("a thread could not be started: {error}")))?;
+                .map_err(|error| {
+                    StoreError::Unavailable(format!("a thread could not be started: {error}"))
+                })?;
             threads.push(thread);
         }
-        Ok((Self { questions: Mutex::new(Some(sender)) }, threads))
+        Ok((
+            Self {
+                questions: Mutex::new(Some(sender)),
+            },
+            threads,
+        ))
     }
 
     /// Asks, and waits for the answer.
@@ -56,7 +63,9 @@ impl Readers {
 
     fn send(&self, question: Question) -> Result<(), StoreError> {
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sender) = questions.as_ref() else { return Err(StoreError::Closed) };
+        let Some(sender) = questions.as_ref() else {
+            return Err(StoreError::Closed);
+        };
         sender.try_send(question).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
@@ -65,7 +74,10 @@ impl Readers {
 
     /// Lets the threads end once they have answered what waits.
     pub(crate) fn stop(&self) {
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
 }
 

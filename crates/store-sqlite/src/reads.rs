@@ -14,9 +14,7 @@ use saldo_store::query::{
 
 use crate::failure::Failure;
 use crate::load;
-use crate::rows::{
-    self, balance_columns, log_columns, movement_columns, operation_columns, review_columns,
-};
+use crate::rows::{self, balance_columns, log_columns, movement_columns, operation_columns, review_columns};
 use crate::sql::{json, many, one, string};
 
 /// Rows to ask for to fill a page, and to know whether there is another.
@@ -26,15 +24,25 @@ fn rows_for(page: &PageRequest) -> i64 {
 }
 
 /// One page of an operation's log.
-pub(crate) fn log(connection: &Connection, operation: OperationId, page: &PageRequest) -> Result<LogPage, StoreError> {
+pub(crate) fn log(
+    connection: &Connection,
+    operation: OperationId,
+    page: &PageRequest,
+) -> Result<LogPage, StoreError> {
     let after: u32 = page.position()?.unwrap_or(0);
     let rows = many(
         connection,
-        concat!("SELECT ", log_columns!(), " FROM log WHERE operation = ?1 AND version > ?2 ORDER BY version LIMIT ?3"),
+        concat!(
+            "SELECT ",
+            log_columns!(),
+            " FROM log WHERE operation = ?1 AND version > ?2 ORDER BY version LIMIT ?3"
+        ),
         params![operation.as_uuid().as_bytes(), after, rows_for(page)],
         rows::log_entry,
     )?;
-    Ok(Page::from_rows(rows, page.limit, |entry: &LogEntry| entry.version))
+    Ok(Page::from_rows(rows, page.limit, |entry: &LogEntry| {
+        entry.version
+    }))
 }
 
 /// A `WHERE` in the making.
@@ -52,7 +60,8 @@ impl Conditions {
     }
 
     fn and_plain(&mut self, condition: &str) {
-        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql
+            .push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
     }
 }
@@ -66,7 +75,11 @@ pub(crate) fn operations(
     let before: Option<OperationId> = page.position()?;
     let mut rows = Vec::new();
     for conditions in operation_conditions(filter, before) {
-        let sql = format!("SELECT {} FROM operation{} ORDER BY id DESC LIMIT ?", operation_columns!(), conditions.sql);
+        let sql = format!(
+            "SELECT {} FROM operation{} ORDER BY id DESC LIMIT ?",
+            operation_columns!(),
+            conditions.sql
+        );
         let limit = SqlValue::from(rows_for(page));
         rows.extend(many(
             connection,
@@ -77,7 +90,9 @@ pub(crate) fn operations(
     }
     rows.sort_by_key(|operation: &Operation| std::cmp::Reverse(operation.id));
     rows.truncate(page.limit + 1);
-    Ok(Page::from_rows(rows, page.limit, |operation: &Operation| operation.id))
+    Ok(Page::from_rows(rows, page.limit, |operation: &Operation| {
+        operation.id
+    }))
 }
 
 /// The questions whose answers together are those of a filter. What is unfinished is asked for by status and by
@@ -89,8 +104,11 @@ fn operation_conditions(filter: &OperationFilter, before: Option<OperationId>) -
     if of_one_order || !unfinished_only {
         let mut conditions = common_conditions(filter, before);
         if !filter.statuses.is_empty() {
-            let words: Vec<String> =
-                filter.statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+            let words: Vec<String> = filter
+                .statuses
+                .iter()
+                .map(|status| format!("'{}'", status.as_str()))
+                .collect();
             conditions.and_plain(&format!("status IN ({})", words.join(", ")));
         }
         if let Some(waiting_for) = filter.waiting_for {
@@ -99,7 +117,11 @@ fn operation_conditions(filter: &OperationFilter, before: Option<OperationId>) -
         return vec![conditions];
     }
     let mut questions = Vec::new();
-    for status in [OperationStatus::Pending, OperationStatus::Processing, OperationStatus::Failed] {
+    for status in [
+        OperationStatus::Pending,
+        OperationStatus::Processing,
+        OperationStatus::Failed,
+    ] {
         if filter.statuses.contains(&status) {
             for waiting_for in waits(filter) {
                 questions.push(unfinished_conditions(filter, before, status, waiting_for));
@@ -113,7 +135,14 @@ fn waits(filter: &OperationFilter) -> Vec<Option<WaitingFor>> {
     use WaitingFor::{Account, Delivery, Payment, Review, Stock};
     match filter.waiting_for {
         Some(waiting_for) => vec![Some(waiting_for)],
-        None => vec![None, Some(Account), Some(Delivery), Some(Payment), Some(Review), Some(Stock)],
+        None => vec![
+            None,
+            Some(Account),
+            Some(Delivery),
+            Some(Payment),
+            Some(Review),
+            Some(Stock),
+        ],
     }
 }
 
@@ -164,7 +193,11 @@ pub(crate) fn reviews(
     let before: Option<ReviewId> = page.position()?;
     let mut found = Vec::new();
     for conditions in review_questions(filter, before) {
-        let sql = format!("SELECT {} FROM review{} ORDER BY id DESC LIMIT ?", review_columns!(), conditions.sql);
+        let sql = format!(
+            "SELECT {} FROM review{} ORDER BY id DESC LIMIT ?",
+            review_columns!(),
+            conditions.sql
+        );
         let limit = SqlValue::from(rows_for(page));
         found.extend(many(
             connection,
@@ -190,7 +223,9 @@ fn review_questions(filter: &ReviewFilter, before: Option<ReviewId>) -> Vec<Cond
         }
         return vec![conditions];
     }
-    let reasons = filter.reason.map_or_else(|| ReviewReason::ALL.to_vec(), |reason| vec![reason]);
+    let reasons = filter
+        .reason
+        .map_or_else(|| ReviewReason::ALL.to_vec(), |reason| vec![reason]);
     let open = |reason| {
         let mut conditions = review_conditions(filter, before, Some(reason));
         conditions.and_plain("answered_at IS NULL");
@@ -243,7 +278,10 @@ pub(crate) fn balances(
         conditions.and("quantity < ?", below);
     }
     let columns = balance_columns!();
-    let sql = format!("SELECT {columns} FROM balance{} ORDER BY sku, warehouse LIMIT ?", conditions.sql);
+    let sql = format!(
+        "SELECT {columns} FROM balance{} ORDER BY sku, warehouse LIMIT ?",
+        conditions.sql
+    );
     let limit = SqlValue::from(rows_for(page));
     let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
     let rows = many(connection, &sql, parameters, rows::balance)?;
@@ -273,8 +311,16 @@ pub(crate) fn movements(
     };
     let mut rows = Vec::new();
     while let Some(here) = warehouse {
-        let key = StockKey { sku: sku.clone(), warehouse: here };
-        rows.extend(movements_of(connection, &key, before, rows_for(page) - rows.len() as i64)?);
+        let key = StockKey {
+            sku: sku.clone(),
+            warehouse: here,
+        };
+        rows.extend(movements_of(
+            connection,
+            &key,
+            before,
+            rows_for(page) - rows.len() as i64,
+        )?);
         if rows.len() > page.limit {
             break;
         }
@@ -293,7 +339,9 @@ fn next_warehouse(
     // The empty text stands before every warehouse.
     let after = after.map_or("", Warehouse::as_str);
     let sql = "SELECT warehouse FROM balance WHERE sku = ?1 AND warehouse > ?2 ORDER BY warehouse LIMIT 1";
-    one(connection, sql, [sku.as_str(), after], |row| crate::sql::text(row, 0, Warehouse::parse))
+    one(connection, sql, [sku.as_str(), after], |row| {
+        crate::sql::text(row, 0, Warehouse::parse)
+    })
 }
 
 fn movements_of(
@@ -305,13 +353,20 @@ fn movements_of(
     many(
         connection,
         concat!(
-            "SELECT ", movement_columns!(), ", operation.account, operation.order_id FROM movement \
+            "SELECT ",
+            movement_columns!(),
+            ", operation.account, operation.order_id FROM movement \
              LEFT JOIN operation ON operation.id = movement.operation \
              WHERE movement.sku = ?1 AND movement.warehouse = ?2 AND movement.sequence < ?3 \
              ORDER BY movement.sequence DESC LIMIT ?4"
         ),
         params![key.sku.as_str(), key.warehouse.as_str(), before, limit],
-        |row| Ok(MovementRow { movement: rows::movement(row)?, order: rows::optional_order_key(row, 9)? }),
+        |row| {
+            Ok(MovementRow {
+                movement: rows::movement(row)?,
+                order: rows::optional_order_key(row, 9)?,
+            })
+        },
     )
 }
 
@@ -320,7 +375,9 @@ pub(crate) fn open_wide_reviews(connection: &Connection) -> Result<Vec<Review>, 
     many(
         connection,
         concat!(
-            "SELECT ", review_columns!(), " FROM review INDEXED BY review_open_wide \
+            "SELECT ",
+            review_columns!(),
+            " FROM review INDEXED BY review_open_wide \
              WHERE answered_at IS NULL AND order_id IS NULL ORDER BY id LIMIT 500"
         ),
         [],
@@ -331,12 +388,22 @@ pub(crate) fn open_wide_reviews(connection: &Connection) -> Result<Vec<Review>, 
 /// Orders that are wished for, oldest first.
 pub(crate) fn wishes(connection: &Connection, limit: usize) -> Result<Vec<OrderKey>, Failure> {
     let sql = "SELECT account, order_id FROM wish ORDER BY wished_at, account, order_id LIMIT ?1";
-    many(connection, sql, [i64::try_from(limit).unwrap_or(i64::MAX)], rows::order_key)
+    many(
+        connection,
+        sql,
+        [i64::try_from(limit).unwrap_or(i64::MAX)],
+        rows::order_key,
+    )
 }
 
 /// The accounts known.
 pub(crate) fn accounts(connection: &Connection) -> Result<Vec<Account>, Failure> {
-    many(connection, "SELECT id, name, by_hand, created_at FROM account ORDER BY id", [], rows::account)
+    many(
+        connection,
+        "SELECT id, name, by_hand, created_at FROM account ORDER BY id",
+        [],
+        rows::account,
+    )
 }
 
 /// API keys that were not revoked.
@@ -353,4 +420,3 @@ pub(crate) fn final_answer(
     let sql = "SELECT fingerprint, final_answer FROM answer WHERE key = ?1 AND final_answer IS NOT NULL";
     one(connection, sql, [key], |row| Ok((string(row, 0)?, json(row, 1)?)))
 }
-

@@ -58,9 +58,15 @@ fn standing(row: &Row<'_>) -> Result<Standing, Failure> {
         "awaits_review" => Standing::AwaitsReview,
         "applied" => Standing::Applied,
         "given_back" => Standing::GivenBack,
-        "cancelled" => Standing::Cancelled { is_final: string(row, 2)? == "final" },
-        "skipped" => Standing::Skipped { reason: text(row, 2, skip_reason)? },
-        "merged" => Standing::Merged { into: text(row, 2, OrderId::parse)? },
+        "cancelled" => Standing::Cancelled {
+            is_final: string(row, 2)? == "final",
+        },
+        "skipped" => Standing::Skipped {
+            reason: text(row, 2, skip_reason)?,
+        },
+        "merged" => Standing::Merged {
+            into: text(row, 2, OrderId::parse)?,
+        },
         "settled" => Standing::Settled,
         other => return Err(Failure::Corrupt(format!("unknown standing {other:?}"))),
     })
@@ -68,7 +74,10 @@ fn standing(row: &Row<'_>) -> Result<Standing, Failure> {
 
 fn skip_reason(word: &str) -> Result<SkipReason, String> {
     let known = [SkipReason::FulfilledByAllegro];
-    known.into_iter().find(|reason| reason.as_str() == word).ok_or_else(|| format!("unknown reason {word:?}"))
+    known
+        .into_iter()
+        .find(|reason| reason.as_str() == word)
+        .ok_or_else(|| format!("unknown reason {word:?}"))
 }
 
 /// The word and the detail of a standing.
@@ -108,13 +117,19 @@ pub(crate) fn line(row: &Row<'_>) -> Result<Line, Failure> {
 /// An order's key in two columns, where there is one.
 pub(crate) fn optional_order_key(row: &Row<'_>, column: usize) -> Result<Option<OrderKey>, Failure> {
     match optional_id(row, column, AccountId::new)? {
-        Some(account) => Ok(Some(OrderKey { account, order: text(row, column + 1, OrderId::parse)? })),
+        Some(account) => Ok(Some(OrderKey {
+            account,
+            order: text(row, column + 1, OrderId::parse)?,
+        })),
         None => Ok(None),
     }
 }
 
 pub(crate) fn order_key(row: &Row<'_>) -> Result<OrderKey, Failure> {
-    Ok(OrderKey { account: id(row, 0, AccountId::new)?, order: text(row, 1, OrderId::parse)? })
+    Ok(OrderKey {
+        account: id(row, 0, AccountId::new)?,
+        order: text(row, 1, OrderId::parse)?,
+    })
 }
 
 macro_rules! operation_columns {
@@ -180,7 +195,11 @@ pub(crate) use delivery_columns;
 
 pub(crate) fn delivery(key: &OrderKey, row: &Row<'_>) -> Result<Delivery, Failure> {
     let lease = match optional_id(row, 2, LeaseToken::new)? {
-        Some(token) => Some(Lease { token, until: moment(row, 3)?, flag: row.get(4)? }),
+        Some(token) => Some(Lease {
+            token,
+            until: moment(row, 3)?,
+            flag: row.get(4)?,
+        }),
         None => None,
     };
     Ok(Delivery {
@@ -188,7 +207,10 @@ pub(crate) fn delivery(key: &OrderKey, row: &Row<'_>) -> Result<Delivery, Failur
         due_at: moment(row, 0)?,
         owed_since: moment(row, 1)?,
         lease,
-        doubts: Doubts { sent_true_at: optional_moment(row, 5)?, sent_false_at: optional_moment(row, 6)? },
+        doubts: Doubts {
+            sent_true_at: optional_moment(row, 5)?,
+            sent_false_at: optional_moment(row, 6)?,
+        },
         task: text(row, 7, task)?,
         failed_read_backs: number(row, 8)?,
     })
@@ -246,7 +268,10 @@ pub(crate) fn review(row: &Row<'_>) -> Result<Review, Failure> {
 
 /// A SKU and a warehouse in the first two columns.
 pub(crate) fn stock_key(row: &Row<'_>) -> Result<StockKey, Failure> {
-    Ok(StockKey { sku: text(row, 0, Sku::parse)?, warehouse: text(row, 1, Warehouse::parse)? })
+    Ok(StockKey {
+        sku: text(row, 0, Sku::parse)?,
+        warehouse: text(row, 1, Warehouse::parse)?,
+    })
 }
 
 macro_rules! balance_columns {
@@ -287,7 +312,11 @@ pub(crate) fn movement(row: &Row<'_>) -> Result<Movement, Failure> {
 }
 
 pub(crate) fn mapping(key: &OfferKey, row: &Row<'_>) -> Result<Mapping, Failure> {
-    Ok(Mapping { key: key.clone(), components: json(row, 0)?, updated_at: moment(row, 1)? })
+    Ok(Mapping {
+        key: key.clone(),
+        components: json(row, 0)?,
+        updated_at: moment(row, 1)?,
+    })
 }
 
 pub(crate) fn recorded_answer(row: &Row<'_>) -> Result<RecordedAnswer, Failure> {

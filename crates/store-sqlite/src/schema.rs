@@ -16,14 +16,19 @@ struct Migration {
 
 /// All migrations, in order; the first has version 1. One that was released is never changed: a change is
 /// another one.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_ledger", sql: include_str!("../migrations/0001_ledger.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_ledger",
+    sql: include_str!("../migrations/0001_ledger.sql"),
+}];
 
 impl Migration {
     fn checksum(&self) -> String {
         // Line ends may differ between checkouts; what the file says does not.
         let text = self.sql.replace("\r\n", "\n");
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -51,7 +56,8 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 /// The version of the schema; 0 of an empty file.
 fn version_of(connection: &Connection) -> Result<usize, StoreError> {
-    let read = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
+    let read =
+        |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
     let application = read("application_id").map_err(Failure::from)?;
     let version = read("user_version").map_err(Failure::from)?;
     let tables: i64 = connection
@@ -70,14 +76,20 @@ fn verify(connection: &Connection, version: usize) -> Result<(), StoreError> {
     let recorded: Vec<(i64, String)> = connection
         .prepare("SELECT version, checksum FROM migration ORDER BY version")
         .and_then(|mut statement| {
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
         })
         .map_err(Failure::from)?;
     let expected = MIGRATIONS.iter().take(version);
     let agrees = recorded.len() == version
-        && recorded.iter().zip(expected).enumerate().all(|(index, ((number, checksum), migration))| {
-            *number == index as i64 + 1 && *checksum == migration.checksum()
-        });
+        && recorded
+            .iter()
+            .zip(expected)
+            .enumerate()
+            .all(|(index, ((number, checksum), migration))| {
+                *number == index as i64 + 1 && *checksum == migration.checksum()
+            });
     if agrees {
         return Ok(());
     }

@@ -51,7 +51,10 @@ pub(crate) fn run_on_one(
 ) -> Result<(), Failure> {
     match run(connection, sql, parameters)? {
         1 => Ok(()),
-        count => Err(Failure::Defect(format!("{}: {count} rows were changed instead of one", what()))),
+        count => Err(Failure::Defect(format!(
+            "{}: {count} rows were changed instead of one",
+            what()
+        ))),
     }
 }
 
@@ -63,7 +66,10 @@ fn corrupt(row: &Row<'_>, column: usize, why: impl std::fmt::Display) -> Failure
 fn text_of<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r str>, Failure> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
-        value => value.as_str().map(Some).map_err(|error| corrupt(row, column, error)),
+        value => value
+            .as_str()
+            .map(Some)
+            .map_err(|error| corrupt(row, column, error)),
     }
 }
 
@@ -104,12 +110,17 @@ pub(crate) fn json<T: DeserializeOwned + Default>(row: &Row<'_>, column: usize) 
 
 /// JSON of a list, or nothing for an empty one.
 pub(crate) fn list_json<T: Serialize>(list: &[T]) -> Result<Option<String>, Failure> {
-    if list.is_empty() { Ok(None) } else { to_json(list).map(Some) }
+    if list.is_empty() {
+        Ok(None)
+    } else {
+        to_json(list).map(Some)
+    }
 }
 
 /// JSON of anything.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| Failure::Defect(format!("not to be written as JSON: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| Failure::Defect(format!("not to be written as JSON: {error}")))
 }
 
 /// A moment, where there is one.
@@ -136,12 +147,18 @@ pub(crate) fn optional_stored(moment: Option<Timestamp>) -> Option<i64> {
 }
 
 /// A UUID, where there is one.
-pub(crate) fn optional_id<T>(row: &Row<'_>, column: usize, wrap: fn(Uuid) -> T) -> Result<Option<T>, Failure> {
+pub(crate) fn optional_id<T>(
+    row: &Row<'_>,
+    column: usize,
+    wrap: fn(Uuid) -> T,
+) -> Result<Option<T>, Failure> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
         value => {
             let bytes = value.as_blob().map_err(|error| corrupt(row, column, error))?;
-            Uuid::from_slice(bytes).map(|uuid| Some(wrap(uuid))).map_err(|error| corrupt(row, column, error))
+            Uuid::from_slice(bytes)
+                .map(|uuid| Some(wrap(uuid)))
+                .map_err(|error| corrupt(row, column, error))
         }
     }
 }

@@ -84,7 +84,15 @@ impl SqliteStore {
             .spawn(move || writer.run(&received))
             .map_err(|error| StoreError::Unavailable(format!("a thread could not be started: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { path, jobs, waiting, readers, state, options, writer })
+        Ok(Self {
+            path,
+            jobs,
+            waiting,
+            readers,
+            state,
+            options,
+            writer,
+        })
     }
 
     /// Hands a job over, unless too many requests wait already.
@@ -142,10 +150,18 @@ fn writer_is_gone() -> StoreError {
 
 /// Makes the directory remember a new file even if the power fails now.
 fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
-        StoreError::Unavailable(format!("the directory {} cannot be synced: {error}", directory.display()))
-    })
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| {
+            StoreError::Unavailable(format!(
+                "the directory {} cannot be synced: {error}",
+                directory.display()
+            ))
+        })
 }
 
 impl Drop for SqliteStore {
@@ -166,34 +182,45 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     async fn execute(&self, request: Request) -> Result<Outcome, StoreError> {
         let results = self.decide(vec![request]).await;
-        results.into_iter().next().unwrap_or_else(|| Err(writer_is_gone()))
+        results
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(writer_is_gone()))
     }
 
     async fn execute_all(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>> {
         let mut results = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
-            let together = requests.by_ref().take(self.options.batch_requests_max.max(1)).collect();
+            let together = requests
+                .by_ref()
+                .take(self.options.batch_requests_max.max(1))
+                .collect();
             results.extend(self.decide(together).await);
         }
         results
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), StoreError> {
-        self.ask_writer(|answer| Job::Policy { policy, answer }).await.map(|_| ())
+        self.ask_writer(|answer| Job::Policy { policy, answer })
+            .await
+            .map(|_| ())
     }
 
     async fn order(&self, key: &OrderKey) -> Result<Option<OrderFile>, StoreError> {
         let key = key.clone();
-        self.read(move |connection| Ok(load::whole_order(connection, &key)?)).await
+        self.read(move |connection| Ok(load::whole_order(connection, &key)?))
+            .await
     }
 
     async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
-        self.read(move |connection| Ok(load::operation(connection, id)?)).await
+        self.read(move |connection| Ok(load::operation(connection, id)?))
+            .await
     }
 
     async fn log(&self, id: OperationId, page: PageRequest) -> Result<LogPage, StoreError> {
-        self.read(move |connection| reads::log(connection, id, &page)).await
+        self.read(move |connection| reads::log(connection, id, &page))
+            .await
     }
 
     async fn operations(
@@ -202,67 +229,83 @@ impl Store for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Operation>, StoreError> {
         let filter = filter.clone();
-        self.read(move |connection| reads::operations(connection, &filter, &page)).await
+        self.read(move |connection| reads::operations(connection, &filter, &page))
+            .await
     }
 
     async fn review(&self, id: ReviewId) -> Result<Option<Review>, StoreError> {
-        self.read(move |connection| Ok(load::review(connection, id)?)).await
+        self.read(move |connection| Ok(load::review(connection, id)?))
+            .await
     }
 
     async fn reviews(&self, filter: &ReviewFilter, page: PageRequest) -> Result<Page<Review>, StoreError> {
         let filter = filter.clone();
-        self.read(move |connection| reads::reviews(connection, &filter, &page)).await
+        self.read(move |connection| reads::reviews(connection, &filter, &page))
+            .await
     }
 
     async fn balances(&self, filter: &BalanceFilter, page: PageRequest) -> Result<Page<Balance>, StoreError> {
         let filter = filter.clone();
-        self.read(move |connection| reads::balances(connection, &filter, &page)).await
+        self.read(move |connection| reads::balances(connection, &filter, &page))
+            .await
     }
 
     async fn balances_of(&self, keys: &[StockLineKey]) -> Result<Vec<Balance>, StoreError> {
         let keys = keys.to_vec();
-        self.read(move |connection| Ok(reads::balances_of(connection, &keys)?)).await
+        self.read(move |connection| Ok(reads::balances_of(connection, &keys)?))
+            .await
     }
 
     async fn movements(&self, sku: &Sku, page: PageRequest) -> Result<Page<MovementRow>, StoreError> {
         let sku = sku.clone();
-        self.read(move |connection| reads::movements(connection, &sku, &page)).await
+        self.read(move |connection| reads::movements(connection, &sku, &page))
+            .await
     }
 
     async fn mapping(&self, key: &OfferKey) -> Result<Option<Mapping>, StoreError> {
         let key = key.clone();
-        self.read(move |connection| Ok(load::mapping(connection, &key)?)).await
+        self.read(move |connection| Ok(load::mapping(connection, &key)?))
+            .await
     }
 
     async fn counts(&self, now: Timestamp, stale_before: Timestamp) -> Result<Counts, StoreError> {
-        self.read(move |connection| Ok(counts::counts(connection, now, stale_before)?)).await
+        self.read(move |connection| Ok(counts::counts(connection, now, stale_before)?))
+            .await
     }
 
     async fn next_due(&self, excluded: &[AccountId]) -> Result<Option<Timestamp>, StoreError> {
         let excluded = excluded.to_vec();
-        self.read(move |connection| Ok(lists::next_due(connection, &excluded)?)).await
+        self.read(move |connection| Ok(lists::next_due(connection, &excluded)?))
+            .await
     }
 
     async fn waiting_with_stock(&self) -> Result<Vec<StockLineKey>, StoreError> {
-        self.read(|connection| Ok(lists::waiting_with_stock(connection)?)).await
+        self.read(|connection| Ok(lists::waiting_with_stock(connection)?))
+            .await
     }
 
     async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError> {
-        self.read(|connection| Ok(reads::open_wide_reviews(connection)?)).await
+        self.read(|connection| Ok(reads::open_wide_reviews(connection)?))
+            .await
     }
 
     async fn put_wish(&self, key: &OrderKey, now: Timestamp) -> Result<(), StoreError> {
         let key = key.clone();
-        self.write(move |connection| plain::put_wish(connection, &key, now).map(|()| true)).await.map(|_| ())
+        self.write(move |connection| plain::put_wish(connection, &key, now).map(|()| true))
+            .await
+            .map(|_| ())
     }
 
     async fn wishes(&self, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.read(move |connection| Ok(reads::wishes(connection, limit)?)).await
+        self.read(move |connection| Ok(reads::wishes(connection, limit)?))
+            .await
     }
 
     async fn remove_wish(&self, key: &OrderKey) -> Result<(), StoreError> {
         let key = key.clone();
-        self.write(move |connection| plain::remove_wish(connection, &key).map(|()| true)).await.map(|_| ())
+        self.write(move |connection| plain::remove_wish(connection, &key).map(|()| true))
+            .await
+            .map(|_| ())
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
@@ -271,7 +314,10 @@ impl Store for SqliteStore {
 
     async fn put_accounts(&self, accounts: Vec<Account>) -> Result<(), StoreError> {
         let put = move |connection: &Connection| {
-            accounts.iter().try_for_each(|account| plain::put_account(connection, account)).map(|()| true)
+            accounts
+                .iter()
+                .try_for_each(|account| plain::put_account(connection, account))
+                .map(|()| true)
         };
         self.write(put).await.map(|_| ())
     }
@@ -281,22 +327,28 @@ impl Store for SqliteStore {
     }
 
     async fn put_api_key(&self, key: ApiKey) -> Result<(), StoreError> {
-        self.write(move |connection| plain::put_api_key(connection, &key).map(|()| true)).await.map(|_| ())
+        self.write(move |connection| plain::put_api_key(connection, &key).map(|()| true))
+            .await
+            .map(|_| ())
     }
 
     async fn revoke_api_key(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        self.write(move |connection| plain::revoke_api_key(connection, &name, now)).await
+        self.write(move |connection| plain::revoke_api_key(connection, &name, now))
+            .await
     }
 
     async fn put_final_answer(&self, key: &str, answer: serde_json::Value) -> Result<(), StoreError> {
         let key = key.to_owned();
-        self.write(move |connection| plain::put_final_answer(connection, &key, &answer)).await.map(|_| ())
+        self.write(move |connection| plain::put_final_answer(connection, &key, &answer))
+            .await
+            .map(|_| ())
     }
 
     async fn final_answer(&self, key: &str) -> Result<Option<(String, serde_json::Value)>, StoreError> {
         let key = key.to_owned();
-        self.read(move |connection| Ok(reads::final_answer(connection, &key)?)).await
+        self.read(move |connection| Ok(reads::final_answer(connection, &key)?))
+            .await
     }
 
     async fn check(&self, _: Timestamp) -> Result<Vec<Violation>, StoreError> {
@@ -344,12 +396,24 @@ fn describe(connection: &Connection, path: &Path) -> Result<Vec<(String, String)
         ("kind", "sqlite".to_owned()),
         ("version", rusqlite::version().to_owned()),
         ("path", path.display().to_string()),
-        ("schema_version", format!("{} of {}", number("user_version")?, schema::newest_version())),
-        ("database_bytes", (number("page_count")? * number("page_size")?).to_string()),
-        ("free_bytes", (number("freelist_count")? * number("page_size")?).to_string()),
+        (
+            "schema_version",
+            format!("{} of {}", number("user_version")?, schema::newest_version()),
+        ),
+        (
+            "database_bytes",
+            (number("page_count")? * number("page_size")?).to_string(),
+        ),
+        (
+            "free_bytes",
+            (number("freelist_count")? * number("page_size")?).to_string(),
+        ),
         ("log_bytes", log_bytes.to_string()),
     ];
-    Ok(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Ok(facts
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect())
 }
 
 const fn synchronous_word(level: i64) -> &'static str {

@@ -21,9 +21,17 @@ use crate::sql::{list_json, optional_stored, run, run_on_one, stored, to_json};
 pub(crate) type DirtyBalances = BTreeMap<StockKey, Balance>;
 
 /// Stores the changes of one decision.
-pub(crate) fn write(connection: &Connection, changes: &Changes, dirty: &mut DirtyBalances) -> Result<(), Failure> {
+pub(crate) fn write(
+    connection: &Connection,
+    changes: &Changes,
+    dirty: &mut DirtyBalances,
+) -> Result<(), Failure> {
     for line in changes.files.iter().flat_map(|change| &change.removed_lines) {
-        run(connection, "DELETE FROM line_holder WHERE line_item_id = ?1", [line.as_str()])?;
+        run(
+            connection,
+            "DELETE FROM line_holder WHERE line_item_id = ?1",
+            [line.as_str()],
+        )?;
     }
     for change in &changes.files {
         write_file(connection, change, &changes.log)?;
@@ -69,7 +77,10 @@ fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) ->
     for changed in &change.changed_operations {
         let operation = &change.after.operations[changed.position];
         // A finished operation that a decision brought back into the file looks new to the file, but is stored.
-        let is_new = changed.is_new && log.iter().any(|entry| entry.operation == operation.id && entry.version == 1);
+        let is_new = changed.is_new
+            && log
+                .iter()
+                .any(|entry| entry.operation == operation.id && entry.version == 1);
         write_operation(connection, operation, is_new)?;
     }
     for &position in &change.changed_reviews {
@@ -84,7 +95,9 @@ fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) ->
 
 fn insert_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
     let sql = concat!(
-        "INSERT INTO orders (account, order_id, ", order_columns!(), ") \
+        "INSERT INTO orders (account, order_id, ",
+        order_columns!(),
+        ") \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
     );
     store_order(connection, sql, order)
@@ -92,7 +105,9 @@ fn insert_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
 
 fn update_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
     let sql = concat!(
-        "UPDATE orders SET (", order_columns!(), ") = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+        "UPDATE orders SET (",
+        order_columns!(),
+        ") = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
          ?16, ?17, ?18) WHERE account = ?1 AND order_id = ?2"
     );
     store_order(connection, sql, order)
@@ -135,7 +150,11 @@ fn write_lines(connection: &Connection, change: &FileChange) -> Result<(), Failu
     let key = &change.after.order.key;
     if change.order != RowChange::New {
         let sql = "DELETE FROM line WHERE account = ?1 AND order_id = ?2";
-        run(connection, sql, params![key.account.as_uuid().as_bytes(), key.order.as_str()])?;
+        run(
+            connection,
+            sql,
+            params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        )?;
     }
     for (position, line) in change.after.order.lines.iter().enumerate() {
         run(
@@ -164,7 +183,11 @@ fn write_holder(connection: &Connection, line: &LineItemId, holder: &OrderKey) -
         "INSERT INTO line_holder (line_item_id, account, order_id) VALUES (?1, ?2, ?3) \
          ON CONFLICT DO UPDATE SET account = excluded.account, order_id = excluded.order_id \
          WHERE account <> excluded.account OR order_id <> excluded.order_id",
-        params![line.as_str(), holder.account.as_uuid().as_bytes(), holder.order.as_str()],
+        params![
+            line.as_str(),
+            holder.account.as_uuid().as_bytes(),
+            holder.order.as_str()
+        ],
     )?;
     Ok(())
 }
@@ -173,7 +196,11 @@ fn write_awaited(connection: &Connection, order: &Order, change: RowChange) -> R
     let account = order.key.account.as_uuid();
     if change != RowChange::New {
         let sql = "DELETE FROM stock_wait WHERE account = ?1 AND order_id = ?2";
-        run(connection, sql, params![account.as_bytes(), order.key.order.as_str()])?;
+        run(
+            connection,
+            sql,
+            params![account.as_bytes(), order.key.order.as_str()],
+        )?;
     }
     for key in &order.awaited {
         run(
@@ -193,7 +220,11 @@ fn write_awaited(connection: &Connection, order: &Order, change: RowChange) -> R
 }
 
 fn write_operation(connection: &Connection, operation: &Operation, is_new: bool) -> Result<(), Failure> {
-    if is_new { insert_operation(connection, operation) } else { update_operation(connection, operation) }
+    if is_new {
+        insert_operation(connection, operation)
+    } else {
+        update_operation(connection, operation)
+    }
 }
 
 fn insert_operation(connection: &Connection, operation: &Operation) -> Result<(), Failure> {
@@ -369,14 +400,19 @@ fn write_review(connection: &Connection, review: &Review) -> Result<(), Failure>
         params![
             review.id.as_uuid().as_bytes(),
             review.reason.as_str(),
-            review.subject.account().map(|account| account.as_uuid().into_bytes()),
+            review
+                .subject
+                .account()
+                .map(|account| account.as_uuid().into_bytes()),
             review.subject.order().map(|order| order.as_str()),
             review.operation.map(|id| id.as_uuid().into_bytes()),
             to_json(&review.details)?,
             stored(review.opened_at),
             answer.map(|answer| stored(answer.at)),
             answer.map(|answer| answer.by.as_str()),
-            answer.and_then(|answer| answer.resolution).map(|resolution| resolution.as_str()),
+            answer
+                .and_then(|answer| answer.resolution)
+                .map(|resolution| resolution.as_str()),
             answer.and_then(|answer| answer.note.as_deref()),
         ],
         || format!("review {}", review.id),
@@ -403,7 +439,12 @@ fn write_answer(connection: &Connection, answer: &RecordedAnswer) -> Result<(), 
     run_on_one(
         connection,
         "INSERT INTO answer (key, fingerprint, outcome, at) VALUES (?1, ?2, ?3, ?4)",
-        params![answer.key, answer.fingerprint, to_json(&answer.outcome)?, stored(answer.at)],
+        params![
+            answer.key,
+            answer.fingerprint,
+            to_json(&answer.outcome)?,
+            stored(answer.at)
+        ],
         || "an answer".to_owned(),
     )
 }

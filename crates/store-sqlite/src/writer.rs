@@ -138,7 +138,11 @@ impl Writer {
     }
 
     /// One transaction: the first job, and all that come while it is open. Returns a wish to close, if one came.
-    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Option<oneshot::Sender<Result<bool, StoreError>>> {
+    fn batch(
+        &mut self,
+        first: Job,
+        jobs: &Receiver<Job>,
+    ) -> Option<oneshot::Sender<Result<bool, StoreError>>> {
         if let Some(error) = self.state.fatal() {
             self.no_longer_waiting(&first);
             first.refuse(&error);
@@ -160,7 +164,11 @@ impl Writer {
             done.push(self.take_up(job, &mut result));
             let is_full = requests >= self.options.batch_requests_max
                 || now().duration_since(begun).as_millis() >= u128::from(self.options.batch_milliseconds_max);
-            next = if is_full || result.is_err() { None } else { jobs.try_recv().ok() };
+            next = if is_full || result.is_err() {
+                None
+            } else {
+                jobs.try_recv().ok()
+            };
         }
         let result = result.and_then(|()| self.commit());
         self.end(result, done);
@@ -188,7 +196,11 @@ impl Writer {
 
     /// Does a job in the open transaction. A failure that spoils the transaction goes to `result`.
     fn take_up(&mut self, job: Job, result: &mut Result<(), Failure>) -> Done {
-        let mut done = Done { job, results: Vec::new(), plain: Ok(true) };
+        let mut done = Done {
+            job,
+            results: Vec::new(),
+            plain: Ok(true),
+        };
         if result.is_err() {
             return done;
         }
@@ -223,9 +235,13 @@ impl Writer {
         let request = in_microseconds(request);
         let connection = &self.connection;
         let decided = match load_all(connection, &mut self.view, &first_keys(&request, &self.policy)) {
-            Ok(()) => decide_with_loads(&mut self.view, &request, &self.policy, &mut self.ids, |view, keys| {
-                load_all(connection, view, keys)
-            }),
+            Ok(()) => decide_with_loads(
+                &mut self.view,
+                &request,
+                &self.policy,
+                &mut self.ids,
+                |view, keys| load_all(connection, view, keys),
+            ),
             Err(failure) => Err(Undecided::Load(failure)),
         };
         match decided {
@@ -252,7 +268,10 @@ impl Writer {
                     self.state.set_fatal(&explain(&error));
                     tracing::error!(error = %error, "the database failed; the store has stopped");
                 }
-                let answer = self.state.fatal().unwrap_or_else(|| StoreError::Unavailable(explain(&error)));
+                let answer = self
+                    .state
+                    .fatal()
+                    .unwrap_or_else(|| StoreError::Unavailable(explain(&error)));
                 done.into_iter().for_each(|done| done.job.refuse(&answer));
             }
             mistake if done.len() == 1 && done[0].job.requests() == 1 => {
@@ -271,7 +290,8 @@ impl Writer {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
-            self.state.set_fatal(&format!("a transaction could not be rolled back: {error}"));
+            self.state
+                .set_fatal(&format!("a transaction could not be rolled back: {error}"));
         }
     }
 
@@ -280,7 +300,10 @@ impl Writer {
     fn alone(&mut self, job: Job) {
         match job {
             Job::Decide { requests, answer } => {
-                let results = requests.into_iter().map(|request| self.decide_alone(request)).collect();
+                let results = requests
+                    .into_iter()
+                    .map(|request| self.decide_alone(request))
+                    .collect();
                 let _ = answer.send(results);
             }
             job => {
@@ -294,7 +317,10 @@ impl Writer {
 
     fn decide_alone(&mut self, request: Request) -> Result<Outcome, StoreError> {
         let (answer, mut receiver) = oneshot::channel();
-        let job = Job::Decide { requests: vec![request], answer };
+        let job = Job::Decide {
+            requests: vec![request],
+            answer,
+        };
         if let Some(error) = self.state.fatal() {
             return Err(error);
         }
@@ -314,15 +340,23 @@ impl Writer {
             let _ = reader.join();
         }
         if self.state.fatal().is_none() {
-            self.checkpoints.truncate(&self.connection).map_err(StoreError::from)?;
+            self.checkpoints
+                .truncate(&self.connection)
+                .map_err(StoreError::from)?;
         }
-        let closed = self.connection.close().map_err(|(_, error)| StoreError::from(Failure::from(error)));
+        let closed = self
+            .connection
+            .close()
+            .map_err(|(_, error)| StoreError::from(Failure::from(error)));
         drop(self.lock);
         closed
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "bounds a transaction; nothing that is stored depends on it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bounds a transaction; nothing that is stored depends on it"
+)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -14,8 +14,8 @@ use saldo_domain::view::OrderFile;
 
 use crate::error::StoreError;
 use crate::query::{
-    Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
-    StockLineKey, Violation,
+    Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
+    ReviewFilter, StockLineKey, Violation,
 };
 
 /// What a store needs to run the rules: injected, so that a seed gives the same history every time.
@@ -137,4 +137,3 @@ pub trait Store: Send + Sync + 'static {
 
 /// A store shared by the tasks of a process.
 pub type SharedStore = Arc<dyn Store>;
-

@@ -33,7 +33,11 @@ impl RewindingIds {
     /// Wraps a source.
     #[must_use]
     pub fn new(source: Box<dyn IdSource + Send>) -> Self {
-        Self { source, drawn: VecDeque::new(), used: 0 }
+        Self {
+            source,
+            drawn: VecDeque::new(),
+            used: 0,
+        }
     }
 
     /// Takes back everything drawn since the last [`RewindingIds::keep`].
@@ -113,18 +117,25 @@ pub fn decide_with_loads<E>(
         };
         let new: Vec<Key> = missing.into_iter().filter(|key| !view.has(key)).collect();
         if new.is_empty() {
-            return Err(Undecided::Defect("a decision asked again for rows that it has".to_owned()));
+            return Err(Undecided::Defect(
+                "a decision asked again for rows that it has".to_owned(),
+            ));
         }
         load(view, &new).map_err(Undecided::Load)?;
         if let Some(key) = new.iter().find(|key| !view.has(key)) {
             return Err(Undecided::Defect(format!("a row was not loaded: {key:?}")));
         }
     }
-    Err(Undecided::Defect(format!("a decision stopped {LOADS_MAX} times for missing rows")))
+    Err(Undecided::Defect(format!(
+        "a decision stopped {LOADS_MAX} times for missing rows"
+    )))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("a decision panicked: {}", text.unwrap_or("no message"))
 }
 
@@ -152,7 +163,9 @@ fn microsecond(moment: Timestamp) -> Timestamp {
     if moment.subsec_nanosecond() % 1000 == 0 {
         return moment;
     }
-    let rounding = jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Floor);
+    let rounding = jiff::TimestampRound::new()
+        .smallest(Unit::Microsecond)
+        .mode(jiff::RoundMode::Floor);
     // Rounding down to a unit that divides a day fails only outside the range of a timestamp.
     moment.round(rounding).unwrap_or(moment)
 }

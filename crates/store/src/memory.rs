@@ -54,7 +54,14 @@ impl MemoryStore {
     #[must_use]
     pub fn with_tables(rules: Rules, tables: Tables) -> Self {
         let ids = RewindingIds::new(rules.ids);
-        Self { state: Mutex::new(State { tables, policy: rules.policy, ids, closed: false }) }
+        Self {
+            state: Mutex::new(State {
+                tables,
+                policy: rules.policy,
+                ids,
+                closed: false,
+            }),
+        }
     }
 
     /// Everything stored, for checks.
@@ -75,7 +82,11 @@ impl MemoryStore {
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
         let state = self.lock();
-        if state.closed { Err(StoreError::Closed) } else { Ok(state) }
+        if state.closed {
+            Err(StoreError::Closed)
+        } else {
+            Ok(state)
+        }
     }
 }
 
@@ -151,7 +162,10 @@ impl Store for MemoryStore {
 
     async fn balances_of(&self, keys: &[StockLineKey]) -> Result<Vec<Balance>, StoreError> {
         let state = self.open()?;
-        Ok(keys.iter().filter_map(|key| state.tables.balances.get(key).cloned()).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|key| state.tables.balances.get(key).cloned())
+            .collect())
     }
 
     async fn movements(&self, sku: &Sku, page: PageRequest) -> Result<Page<MovementRow>, StoreError> {
@@ -190,7 +204,12 @@ impl Store for MemoryStore {
 
     async fn wishes(&self, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
         let state = self.open()?;
-        let mut wishes: Vec<_> = state.tables.wishes.iter().map(|(key, since)| (*since, key.clone())).collect();
+        let mut wishes: Vec<_> = state
+            .tables
+            .wishes
+            .iter()
+            .map(|(key, since)| (*since, key.clone()))
+            .collect();
         wishes.sort();
         Ok(wishes.into_iter().take(limit).map(|(_, key)| key).collect())
     }
@@ -267,6 +286,7 @@ impl Store for MemoryStore {
 /// Why a second API key of a name is refused: names tell in logs and notes who acted.
 #[must_use]
 pub fn name_taken(name: &str) -> Refusal {
-    let detail = format!("there is an API key named {name:?} already; choose another name, or revoke that one");
+    let detail =
+        format!("there is an API key named {name:?} already; choose another name, or revoke that one");
     Refusal::conflict("api_key_name_taken", detail)
 }

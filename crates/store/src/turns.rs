@@ -45,7 +45,10 @@ mod tests {
             account: AccountId::new(Uuid::from_u128(account)),
             order: OrderId::parse(order).unwrap(),
         };
-        let accounts = vec![vec![order(1, "a"), order(1, "b"), order(1, "c")], vec![order(2, "d")]];
+        let accounts = vec![
+            vec![order(1, "a"), order(1, "b"), order(1, "c")],
+            vec![order(2, "d")],
+        ];
         let named = take_turns(accounts.clone(), 3);
         assert_eq!(named, [order(1, "a"), order(2, "d"), order(1, "b")]);
         assert_eq!(take_turns(accounts, 10).len(), 4);

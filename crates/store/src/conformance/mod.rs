@@ -1,1 +1,114 @@
 //! The one suite that every backend passes.
+//!
+//! [`exercise`] runs all of it, each part against a store of its own, so that no backend can leave a part out.
+
+mod batches;
+mod dump;
+mod forms;
+mod lists;
+mod pages;
+mod plain_rows;
+mod random;
+mod same_as_model;
+mod violations;
+
+use std::any::Any;
+use std::future::Future;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use saldo_domain::ids::IdSource;
+use uuid::Uuid;
+
+use crate::contract::{Rules, SharedStore};
+use crate::memory::MemoryStore;
+
+pub use violations::Damage;
+
+/// A store to test, with what the suite may do to it.
+pub struct Fixture {
+    /// An empty store.
+    pub store: SharedStore,
+    /// Damages stored rows behind the rules' back, where the backend offers a way.
+    pub plant: Option<Box<dyn Fn(Damage) + Send + Sync>>,
+    /// What must live as long as the store: a directory, a server.
+    pub keep: Box<dyn Any + Send + Sync>,
+}
+
+impl Fixture {
+    /// A fixture of a memory store: the suite is tried on the model, too.
+    #[must_use]
+    pub fn of_memory(rules: Rules) -> Self {
+        let store = Arc::new(MemoryStore::new(rules));
+        let damaged = Arc::clone(&store);
+        let plant = Box::new(move |damage: Damage| damage.to_tables(&damaged));
+        Self {
+            store,
+            plant: Some(plant),
+            keep: Box::new(()),
+        }
+    }
+}
+
+/// Ids from a counter alone, so that two stores that make the same decisions draw the same ids, whatever the
+/// clock does.
+#[derive(Debug, Default)]
+pub struct GrowingIds(u64);
+
+impl IdSource for GrowingIds {
+    fn next(&mut self, _: Timestamp) -> Uuid {
+        self.0 += 1;
+        saldo_domain::ids::uuid_v7(Timestamp::UNIX_EPOCH, self.0)
+    }
+}
+
+/// Runs everything.
+///
+/// # Panics
+/// When the backend breaks the contract; the message says where.
+pub async fn exercise<F, Made>(make: F)
+where
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
+{
+    plain_rows::accounts_are_added_and_brought_up_to_date(&make(forms::rules()).await).await;
+    plain_rows::api_keys_are_added_once_and_revoked(&make(forms::rules()).await).await;
+    plain_rows::wishes_are_kept_until_they_are_fulfilled(&make(forms::rules()).await).await;
+    plain_rows::answers_are_repeated_and_final_ones_kept(&make(forms::rules()).await).await;
+    plain_rows::settings_count_from_the_next_decision_on(&make(forms::rules()).await).await;
+    plain_rows::a_closed_store_says_so(&make(forms::rules()).await).await;
+    pages::every_list_is_paged_without_gaps_or_repeats(&make(forms::rules()).await).await;
+    pages::filters_leave_out_what_does_not_match(&make(forms::rules()).await).await;
+    pages::pages_stay_stable_while_rows_are_added(&make(forms::rules()).await).await;
+    pages::counts_tell_what_waits_and_what_is_done(&make(forms::rules()).await).await;
+    lists::accounts_take_turns(&make(forms::rules()).await).await;
+    lists::orders_wait_for_stock_and_are_found_again(&make(forms::rules()).await).await;
+    lists::an_outage_gives_up_and_takes_up_again(&make(forms::rules()).await).await;
+    batches::a_batch_is_the_same_as_one_by_one(&make(forms::rules()).await, &make(forms::rules()).await)
+        .await;
+    batches::a_refused_request_spoils_no_other(&make(forms::rules()).await).await;
+    batches::callers_at_once_lose_nothing(&make(forms::rules()).await).await;
+    violations::planted_violations_are_found(&make).await;
+    same_as_model::any_requests_end_as_in_the_model(&make).await;
+}
+
+/// Says which part failed, and how.
+macro_rules! must {
+    ($result:expr, $what:literal) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => panic!("{}: {error:?}", $what),
+        }
+    };
+}
+pub(crate) use must;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_model_passes_its_own_suite() {
+        exercise(|rules| async { Fixture::of_memory(rules) }).await;
+    }
+}

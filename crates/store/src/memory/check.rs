@@ -28,7 +28,11 @@ pub(super) fn check(tables: &Tables) -> Vec<Violation> {
 }
 
 fn note(found: &mut Vec<Violation>, invariant: u8, detail: String, mend: &str) {
-    found.push(Violation { invariant, detail, mend: mend.to_owned() });
+    found.push(Violation {
+        invariant,
+        detail,
+        mend: mend.to_owned(),
+    });
 }
 
 fn conservation(tables: &Tables, found: &mut Vec<Violation>) {
@@ -38,7 +42,15 @@ fn conservation(tables: &Tables, found: &mut Vec<Violation>) {
         for (index, movement) in movements.iter().enumerate() {
             sum += movement.quantity;
             if movement.balance_after != sum || movement.sequence != index as i64 + 1 {
-                note(found, 1, format!("movement {} of {key:?} does not follow the one before", movement.sequence), mend);
+                note(
+                    found,
+                    1,
+                    format!(
+                        "movement {} of {key:?} does not follow the one before",
+                        movement.sequence
+                    ),
+                    mend,
+                );
             }
         }
         if !tables.balances.contains_key(key) {
@@ -49,7 +61,12 @@ fn conservation(tables: &Tables, found: &mut Vec<Violation>) {
         let movements = tables.movements.get(&balance.key).map_or(&[][..], Vec::as_slice);
         let sum: i64 = movements.iter().map(|movement| movement.quantity).sum();
         if sum != balance.quantity || movements.len() as i64 != balance.movements {
-            note(found, 1, format!("the balance of {:?} is not the sum of its movements", balance.key), mend);
+            note(
+                found,
+                1,
+                format!("the balance of {:?} is not the sum of its movements", balance.key),
+                mend,
+            );
         }
     }
 }
@@ -81,16 +98,35 @@ fn once(tables: &Tables, found: &mut Vec<Violation>) {
 }
 
 fn next_steps(tables: &Tables, found: &mut Vec<Violation>) {
-    for operation in tables.operations.values().filter(|operation| operation.status.is_unfinished()) {
+    for operation in tables
+        .operations
+        .values()
+        .filter(|operation| operation.status.is_unfinished())
+    {
         let Some(key) = &operation.order else {
-            note(found, 4, format!("operation {} is unfinished and of no order", operation.id), "roll it back");
+            note(
+                found,
+                4,
+                format!("operation {} is unfinished and of no order", operation.id),
+                "roll it back",
+            );
             continue;
         };
         if !tables.orders.contains_key(key) {
-            note(found, 4, format!("operation {} is of an order that is not there", operation.id), "roll it back");
+            note(
+                found,
+                4,
+                format!("operation {} is of an order that is not there", operation.id),
+                "roll it back",
+            );
         }
         if !has_next_step(tables, key, operation) {
-            note(found, 4, format!("operation {} of order {key} has no next step", operation.id), "retry it");
+            note(
+                found,
+                4,
+                format!("operation {} of order {key} has no next step", operation.id),
+                "retry it",
+            );
         }
     }
 }
@@ -98,7 +134,9 @@ fn next_steps(tables: &Tables, found: &mut Vec<Violation>) {
 fn has_next_step(tables: &Tables, key: &OrderKey, operation: &Operation) -> bool {
     let owed = tables.deliveries.contains_key(key);
     let reviewed = operation.review.is_some()
-        || tables.reviews_of(key).any(|review| review.is_open() && review.operation == Some(operation.id));
+        || tables
+            .reviews_of(key)
+            .any(|review| review.is_open() && review.operation == Some(operation.id));
     match (operation.status, operation.waiting_for) {
         (OperationStatus::Processing, _) => owed,
         (OperationStatus::Failed, _) | (_, Some(WaitingFor::Review)) => reviewed,
@@ -111,7 +149,10 @@ fn has_next_step(tables: &Tables, key: &OrderKey, operation: &Operation) -> bool
 fn never_below_zero(tables: &Tables, found: &mut Vec<Violation>) {
     for movement in tables.movements.values().flatten() {
         if movement.balance_after < 0 && movement.quantity < 0 && !movement.negative_allowed {
-            let detail = format!("movement {} of {:?} fell below zero", movement.sequence, movement.key);
+            let detail = format!(
+                "movement {} of {:?} fell below zero",
+                movement.sequence, movement.key
+            );
             note(found, 5, detail, "count the goods");
         }
     }
@@ -129,9 +170,17 @@ fn level(tables: &Tables, found: &mut Vec<Violation>) {
 fn one_at_a_time(tables: &Tables, found: &mut Vec<Violation>) {
     for operation in tables.operations.values() {
         let Some(key) = &operation.order else { continue };
-        let leased = tables.deliveries.get(key).is_some_and(|delivery| delivery.lease.is_some());
+        let leased = tables
+            .deliveries
+            .get(key)
+            .is_some_and(|delivery| delivery.lease.is_some());
         if operation.status == OperationStatus::Processing && !leased {
-            note(found, 7, format!("operation {} is under delivery without a lease", operation.id), "retry it");
+            note(
+                found,
+                7,
+                format!("operation {} is under delivery without a lease", operation.id),
+                "retry it",
+            );
         }
     }
 }
@@ -142,17 +191,26 @@ fn histories(tables: &Tables, found: &mut Vec<Violation>) {
         let mut version = 0;
         let mut status = None;
         for entry in tables.log.get(&operation.id).into_iter().flatten() {
-            let legal = status
-                .is_none_or(|status: OperationStatus| status == entry.status || status.may_become(entry.status));
+            let legal = status.is_none_or(|status: OperationStatus| {
+                status == entry.status || status.may_become(entry.status)
+            });
             if entry.version != version + 1 || !legal {
-                let detail = format!("entry {} of operation {} does not follow", entry.version, operation.id);
+                let detail = format!(
+                    "entry {} of operation {} does not follow",
+                    entry.version, operation.id
+                );
                 note(found, 8, detail, mend);
             }
             version = entry.version;
             status = Some(entry.status);
         }
         if version != operation.version || status != Some(operation.status) {
-            note(found, 8, format!("operation {} is not as its log says", operation.id), mend);
+            note(
+                found,
+                8,
+                format!("operation {} is not as its log says", operation.id),
+                mend,
+            );
         }
     }
 }

@@ -22,7 +22,10 @@ impl Tables {
             }
             ListKey::AwaitingOffer(offer) => oldest_first(self.orders.values().filter(|order| {
                 order.key.account == offer.account
-                    && order.lines.iter().any(|line| line.offer.as_ref() == Some(&offer.offer))
+                    && order
+                        .lines
+                        .iter()
+                        .any(|line| line.offer.as_ref() == Some(&offer.offer))
                     && self.asks_for_sku(&order.key)
             })),
             ListKey::OwedSince { account, before } => self.owed_since(*account, *before),
@@ -60,11 +63,19 @@ impl Tables {
         }
         // Those after the account that was served last come first, then the others.
         let mut accounts: Vec<_> = due.into_iter().collect();
-        accounts.sort_by_key(|(account, _)| (request.after_account.is_some_and(|last| *account <= last), *account));
+        accounts.sort_by_key(|(account, _)| {
+            (
+                request.after_account.is_some_and(|last| *account <= last),
+                *account,
+            )
+        });
         let turns = accounts.into_iter().map(|(account, mut orders)| {
             orders.sort();
             orders.truncate(request.per_account_max);
-            orders.into_iter().map(|(_, order)| OrderKey { account, order }).collect()
+            orders
+                .into_iter()
+                .map(|(_, order)| OrderKey { account, order })
+                .collect()
         });
         take_turns(turns.collect(), request.count_max)
     }
@@ -78,11 +89,18 @@ impl Tables {
             .map(|delivery| (delivery.owed_since, delivery.key.clone()))
             .collect();
         owed.sort();
-        owed.into_iter().take(LIST_ORDERS_MAX).map(|(_, key)| key).collect()
+        owed.into_iter()
+            .take(LIST_ORDERS_MAX)
+            .map(|(_, key)| key)
+            .collect()
     }
 
     pub(super) fn waiting_with_stock(&self) -> Vec<StockKey> {
-        let mut keys: Vec<StockKey> = self.orders.values().flat_map(|order| order.awaited.clone()).collect();
+        let mut keys: Vec<StockKey> = self
+            .orders
+            .values()
+            .flat_map(|order| order.awaited.clone())
+            .collect();
         keys.sort();
         keys.dedup();
         keys.retain(|key| self.balances.get(key).is_some_and(|balance| balance.quantity > 0));
@@ -92,8 +110,13 @@ impl Tables {
 }
 
 fn oldest_first<'o>(orders: impl Iterator<Item = &'o Order>) -> Vec<OrderKey> {
-    let mut found: Vec<(Timestamp, OrderKey)> =
-        orders.map(|order| (order.created_at, order.key.clone())).collect();
+    let mut found: Vec<(Timestamp, OrderKey)> = orders
+        .map(|order| (order.created_at, order.key.clone()))
+        .collect();
     found.sort();
-    found.into_iter().take(LIST_ORDERS_MAX).map(|(_, key)| key).collect()
+    found
+        .into_iter()
+        .take(LIST_ORDERS_MAX)
+        .map(|(_, key)| key)
+        .collect()
 }

@@ -29,9 +29,18 @@ impl Tables {
 
     pub(super) fn log_page(&self, id: OperationId, page: &PageRequest) -> Result<LogPage, StoreError> {
         let after: u32 = page.position()?.unwrap_or(0);
-        let entries = self.log.get(&id).into_iter().flatten().filter(|entry| entry.version > after);
+        let entries = self
+            .log
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry.version > after);
         let rows = entries.take(page.limit + 1).cloned().collect();
-        Ok(Page::from_rows(rows, page.limit, |entry: &saldo_domain::operation::LogEntry| entry.version))
+        Ok(Page::from_rows(
+            rows,
+            page.limit,
+            |entry: &saldo_domain::operation::LogEntry| entry.version,
+        ))
     }
 
     pub(super) fn operations_page(
@@ -47,7 +56,9 @@ impl Tables {
             .take(page.limit + 1)
             .cloned()
             .collect();
-        Ok(Page::from_rows(rows, page.limit, |operation: &Operation| operation.id))
+        Ok(Page::from_rows(rows, page.limit, |operation: &Operation| {
+            operation.id
+        }))
     }
 
     pub(super) fn reviews_page(
@@ -76,9 +87,14 @@ impl Tables {
         let rows = balances
             .filter(|balance| {
                 let key = (&balance.key.sku, &balance.key.warehouse);
-                after.as_ref().is_none_or(|(sku, warehouse)| key > (sku, warehouse))
+                after
+                    .as_ref()
+                    .is_none_or(|(sku, warehouse)| key > (sku, warehouse))
                     && filter.sku.as_ref().is_none_or(|sku| sku == key.0)
-                    && filter.warehouse.as_ref().is_none_or(|warehouse| warehouse == key.1)
+                    && filter
+                        .warehouse
+                        .as_ref()
+                        .is_none_or(|warehouse| warehouse == key.1)
                     && filter.below.is_none_or(|below| balance.quantity < below)
             })
             .take(page.limit + 1)
@@ -88,7 +104,11 @@ impl Tables {
         Ok(Page::from_rows(rows, page.limit, position))
     }
 
-    pub(super) fn movements_page(&self, sku: &Sku, page: &PageRequest) -> Result<Page<MovementRow>, StoreError> {
+    pub(super) fn movements_page(
+        &self,
+        sku: &Sku,
+        page: &PageRequest,
+    ) -> Result<Page<MovementRow>, StoreError> {
         let after: Option<(Warehouse, i64)> = page.position()?;
         let is_after = |movement: &Movement| {
             after.as_ref().is_none_or(|(warehouse, sequence)| {
@@ -103,7 +123,10 @@ impl Tables {
             .take(page.limit + 1)
             .map(|movement| MovementRow {
                 movement: movement.clone(),
-                order: self.operations.get(&movement.operation).and_then(|operation| operation.order.clone()),
+                order: self
+                    .operations
+                    .get(&movement.operation)
+                    .and_then(|operation| operation.order.clone()),
             })
             .collect();
         let position = |row: &MovementRow| (row.movement.key.warehouse.clone(), row.movement.sequence);
@@ -143,7 +166,10 @@ impl Tables {
 
     pub(super) fn open_wide_reviews(&self) -> Vec<Review> {
         let open = self.reviews.values().filter(|review| review.is_open());
-        open.filter(|review| !matches!(review.subject, Subject::Order(_))).take(500).cloned().collect()
+        open.filter(|review| !matches!(review.subject, Subject::Order(_)))
+            .take(500)
+            .cloned()
+            .collect()
     }
 }
 
@@ -158,20 +184,35 @@ pub(crate) fn midnight_before(now: Timestamp) -> Timestamp {
 
 fn matches_operation(filter: &OperationFilter, operation: &Operation) -> bool {
     let order = operation.order.as_ref();
-    filter.account.is_none_or(|account| order.is_some_and(|order| order.account == account))
-        && filter.order.as_ref().is_none_or(|id| order.is_some_and(|order| order.order == *id))
-        && filter.sku.as_ref().is_none_or(|sku| operation.lines.iter().any(|line| line.sku.as_ref() == Some(sku)))
+    filter
+        .account
+        .is_none_or(|account| order.is_some_and(|order| order.account == account))
+        && filter
+            .order
+            .as_ref()
+            .is_none_or(|id| order.is_some_and(|order| order.order == *id))
+        && filter
+            .sku
+            .as_ref()
+            .is_none_or(|sku| operation.lines.iter().any(|line| line.sku.as_ref() == Some(sku)))
         && filter
             .warehouse
             .as_ref()
             .is_none_or(|warehouse| operation.lines.iter().any(|line| line.warehouse == *warehouse))
         && (filter.statuses.is_empty() || filter.statuses.contains(&operation.status))
-        && filter.waiting_for.is_none_or(|waiting_for| operation.waiting_for == Some(waiting_for))
+        && filter
+            .waiting_for
+            .is_none_or(|waiting_for| operation.waiting_for == Some(waiting_for))
 }
 
 fn matches_review(filter: &ReviewFilter, review: &Review) -> bool {
     filter.open.is_none_or(|open| review.is_open() == open)
         && filter.reason.is_none_or(|reason| review.reason == reason)
-        && filter.account.is_none_or(|account| review.subject.account() == Some(account))
-        && filter.order.as_ref().is_none_or(|order| review.subject.order() == Some(order))
+        && filter
+            .account
+            .is_none_or(|account| review.subject.account() == Some(account))
+        && filter
+            .order
+            .as_ref()
+            .is_none_or(|order| review.subject.order() == Some(order))
 }

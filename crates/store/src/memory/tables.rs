@@ -75,9 +75,10 @@ impl Tables {
                 });
                 Row::OpenReview(*reason, subject.clone(), open.cloned().map(Box::new))
             }
-            Key::Answer(key) => {
-                Row::Answer(key.clone(), self.answers.get(key).map(|kept| kept.recorded.clone()))
-            }
+            Key::Answer(key) => Row::Answer(
+                key.clone(),
+                self.answers.get(key).map(|kept| kept.recorded.clone()),
+            ),
             Key::List(list) => Row::List(list.clone(), self.list(list)),
         }
     }
@@ -85,7 +86,9 @@ impl Tables {
     /// An order with what is unfinished of it, oldest first.
     fn live_order(&self, key: &OrderKey) -> Option<OrderFile> {
         let order = self.orders.get(key)?.clone();
-        let operations = self.operations_of(key).filter(|operation| operation.status.is_unfinished());
+        let operations = self
+            .operations_of(key)
+            .filter(|operation| operation.status.is_unfinished());
         let reviews = self.reviews_of(key).filter(|review| review.is_open());
         Some(OrderFile {
             order,
@@ -118,7 +121,10 @@ impl Tables {
             self.operations.insert(change.operation.id, change.operation);
         }
         for movement in changes.movements {
-            self.movements.entry(movement.key.clone()).or_default().push(movement);
+            self.movements
+                .entry(movement.key.clone())
+                .or_default()
+                .push(movement);
         }
         for balance in changes.balances {
             self.balances.insert(balance.key.clone(), balance);
@@ -133,7 +139,13 @@ impl Tables {
             self.mappings.insert(mapping.key.clone(), mapping);
         }
         for recorded in changes.answers {
-            self.answers.insert(recorded.key.clone(), KeptAnswer { recorded, final_answer: None });
+            self.answers.insert(
+                recorded.key.clone(),
+                KeptAnswer {
+                    recorded,
+                    final_answer: None,
+                },
+            );
         }
     }
 
@@ -141,7 +153,10 @@ impl Tables {
         let key = change.after.order.key.clone();
         for changed in &change.changed_operations {
             let operation = change.after.operations[changed.position].clone();
-            self.order_operations.entry(key.clone()).or_default().insert(operation.id);
+            self.order_operations
+                .entry(key.clone())
+                .or_default()
+                .insert(operation.id);
             self.operations.insert(operation.id, operation);
         }
         for &position in &change.changed_reviews {
@@ -161,7 +176,10 @@ impl Tables {
 
     fn put_review(&mut self, review: Review) {
         if let Subject::Order(key) = &review.subject {
-            self.order_reviews.entry(key.clone()).or_default().insert(review.id);
+            self.order_reviews
+                .entry(key.clone())
+                .or_default()
+                .insert(review.id);
         }
         self.reviews.insert(review.id, review);
     }

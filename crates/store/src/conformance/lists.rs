@@ -1,0 +1,238 @@
+//! Lists that decisions ask for: due deliveries, orders that wait, outages.
+
+use saldo_domain::decide::{Command, Map, Outcome};
+use saldo_domain::delivery::{Claim, Failure, Outcome as AttemptOutcome};
+use saldo_domain::ids::OfferId;
+use saldo_domain::operation::{OperationStatus, WaitingFor};
+use saldo_domain::stock::{Component, OfferKey};
+use saldo_domain::view::{DueRequest, ListKey};
+
+use super::forms::{
+    account, at, claim, claimed, done, due, line, order, receive, request, settle, simple, sku, stock,
+    take_in,
+};
+use super::{Fixture, must};
+use crate::contract::SharedStore;
+use crate::query::{OperationFilter, PageRequest};
+
+fn names(claims: &[Claim]) -> Vec<String> {
+    claims.iter().map(|claim| claim.key.order.to_string()).collect()
+}
+
+pub(super) async fn accounts_take_turns(fixture: &Fixture) {
+    let store = &fixture.store;
+    done(store, receive(0, "A", 100)).await;
+    let orders = [
+        (1, "a1"),
+        (1, "a2"),
+        (1, "a3"),
+        (1, "a4"),
+        (2, "b1"),
+        (2, "b2"),
+        (3, "c1"),
+    ];
+    for (index, (account_number, id)) in orders.into_iter().enumerate() {
+        done(store, simple(index as i64 + 1, &order(account_number, id), "A")).await;
+    }
+    let after = |account_number, count_max| DueRequest {
+        after_account: Some(account(account_number)),
+        count_max,
+        ..due(50)
+    };
+    let mut turn = after(1, 4);
+    turn.excluded = vec![account(3)];
+    turn.per_account_max = 2;
+    let release = |claim: &Claim| settle(50, claim, AttemptOutcome::NotMade { again_at: at(50) });
+    let claims = claimed(store, 50, turn).await;
+    assert_eq!(
+        names(&claims),
+        ["b1", "a1", "b2", "a2"],
+        "go round after account 1, without account 3"
+    );
+    assert_eq!(
+        names(&claimed(store, 50, after(3, 1)).await),
+        ["a3"],
+        "round to the first, and none twice"
+    );
+    assert_eq!(names(&claimed(store, 50, after(2, 1)).await), ["c1"]);
+    for claim in &claims {
+        done(store, release(claim)).await;
+    }
+    let only = DueRequest {
+        only: Some(account(2)),
+        ..due(50)
+    };
+    assert_eq!(names(&claimed(store, 50, only).await), ["b1", "b2"]);
+    let excluded = DueRequest {
+        only: Some(account(1)),
+        excluded: vec![account(1)],
+        ..due(50)
+    };
+    assert_eq!(names(&claimed(store, 50, excluded).await), Vec::<String>::new());
+    let next = must!(store.next_due(&[account(2), account(3)]).await, "next_due");
+    assert_eq!(next, Some(at(4)), "the last order of account 1 was never claimed");
+    assert_eq!(
+        must!(
+            store.next_due(&[account(1), account(2), account(3)]).await,
+            "next_due"
+        ),
+        None
+    );
+    let none_yet = DueRequest { now: at(0), ..due(0) };
+    assert_eq!(
+        names(&claimed(store, 0, none_yet).await),
+        Vec::<String>::new(),
+        "nothing is due before its time"
+    );
+    let after_leases = must!(
+        store.execute(claim(500, due(500))).await,
+        "a claim after the leases ended"
+    );
+    match after_leases {
+        Outcome::Claimed(claims) => assert_eq!(claims.len(), 7, "an expired lease is taken over"),
+        other => panic!("a claim answered {other:?}"),
+    }
+}
+
+pub(super) async fn orders_wait_for_stock_and_are_found_again(fixture: &Fixture) {
+    let store = &fixture.store;
+    done(store, receive(0, "A", 1)).await;
+    for (seconds, id) in [(1, "taken"), (2, "second"), (3, "third")] {
+        done(store, simple(seconds, &order(1, id), "A")).await;
+    }
+    done(store, simple(4, &order(2, "unknown-sku"), "S")).await;
+    let nameless = saldo_domain::form::CopyLine {
+        external: None,
+        ..line("nameless", "S", 3)
+    };
+    done(store, take_in(5, &order(2, "no-sku"), vec![nameless])).await;
+    assert_eq!(must!(store.waiting_with_stock().await, "waiting_with_stock"), []);
+    done(store, receive(10, "A", 1)).await;
+    assert_eq!(
+        must!(store.waiting_with_stock().await, "waiting_with_stock"),
+        [stock("A")]
+    );
+    let waiting = Command::Waiting(ListKey::AwaitingStock(stock("A")));
+    match done(store, request(11, waiting)).await {
+        Outcome::Orders(outcome) => assert_eq!(outcome.deliver, [order(1, "second")], "oldest first"),
+        other => panic!("waiting orders answered {other:?}"),
+    }
+    assert_eq!(must!(store.waiting_with_stock().await, "waiting_with_stock"), []);
+    done(store, receive(12, "T", 50)).await;
+    let offer = OfferKey {
+        account: account(2),
+        offer: must!(OfferId::parse("offer-S"), "an offer"),
+    };
+    let components = vec![Component {
+        sku: sku("T"),
+        units: 2,
+    }];
+    done(
+        store,
+        request(
+            13,
+            Command::Map(Map {
+                key: offer.clone(),
+                components: components.clone(),
+            }),
+        ),
+    )
+    .await;
+    let mapped = must!(store.mapping(&offer).await, "mapping");
+    assert_eq!(mapped.map(|mapping| mapping.components), Some(components));
+    match done(
+        store,
+        request(14, Command::Waiting(ListKey::AwaitingOffer(offer))),
+    )
+    .await
+    {
+        Outcome::Orders(outcome) => {
+            assert_eq!(outcome.deliver, [order(2, "unknown-sku"), order(2, "no-sku")]);
+        }
+        other => panic!("waiting orders answered {other:?}"),
+    }
+    let left = must!(store.balances_of(&[stock("T")]).await, "balances_of");
+    assert_eq!(left[0].quantity, 50 - 2 - 6);
+    assert_eq!(must!(store.check(at(20)).await, "check"), []);
+}
+
+async fn in_status(store: &SharedStore, status: OperationStatus) -> usize {
+    let filter = OperationFilter {
+        statuses: vec![status],
+        ..OperationFilter::default()
+    };
+    must!(
+        store.operations(&filter, PageRequest::first(500)).await,
+        "operations"
+    )
+    .items
+    .len()
+}
+
+pub(super) async fn an_outage_gives_up_and_takes_up_again(fixture: &Fixture) {
+    const HOUR: i64 = 3600;
+    let store = &fixture.store;
+    done(store, receive(0, "A", 100)).await;
+    for (seconds, account_number, id) in [(1, 1, "old"), (2, 2, "other"), (30 * HOUR, 1, "young")] {
+        done(store, simple(seconds, &order(account_number, id), "A")).await;
+    }
+    let failure = || Failure {
+        message: "down".to_owned(),
+        retry_after_seconds: None,
+        counts: false,
+    };
+    for claim in claimed(store, 30 * HOUR, due(30 * HOUR)).await {
+        done(
+            store,
+            settle(30 * HOUR + 1, &claim, AttemptOutcome::Transient(failure())),
+        )
+        .await;
+    }
+    let give_up = |account| {
+        request(
+            31 * HOUR,
+            Command::GiveUp {
+                account,
+                before: at(7 * HOUR),
+            },
+        )
+    };
+    let review = match done(store, give_up(Some(account(1)))).await {
+        Outcome::Outage(outcome) => {
+            assert_eq!(
+                (outcome.moved, outcome.more),
+                (1, false),
+                "only what is old, and of that account"
+            );
+            outcome.review
+        }
+        other => panic!("giving up answered {other:?}"),
+    };
+    assert_eq!(in_status(store, OperationStatus::Failed).await, 1);
+    match done(store, give_up(None)).await {
+        Outcome::Outage(outcome) => assert_eq!(outcome.moved, 1),
+        other => panic!("giving up answered {other:?}"),
+    }
+    assert_eq!(in_status(store, OperationStatus::Failed).await, 2);
+    let wide = must!(store.open_wide_reviews().await, "open_wide_reviews");
+    assert_eq!(wide.len(), 2, "one of the account, one of the service");
+    let Some(review) = review else {
+        panic!("an outage has a review")
+    };
+    done(store, request(32 * HOUR, Command::EndOutage { review })).await;
+    assert_eq!(in_status(store, OperationStatus::Failed).await, 1);
+    assert_eq!(
+        must!(store.open_wide_reviews().await, "open_wide_reviews").len(),
+        1
+    );
+    let waiting = OperationFilter {
+        waiting_for: Some(WaitingFor::Delivery),
+        ..OperationFilter::default()
+    };
+    let waiting = must!(
+        store.operations(&waiting, PageRequest::first(500)).await,
+        "operations"
+    );
+    assert_eq!(waiting.items.len(), 2);
+    assert_eq!(must!(store.check(at(32 * HOUR)).await, "check"), []);
+}

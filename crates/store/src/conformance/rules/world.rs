@@ -1,0 +1,799 @@
+//! A little world to tell scenarios in: a store, a clock that stands still until it is moved, and a service that
+//! remembers the flags it was sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use saldo_domain::decide::{
+    AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, OrderOutcome, Outcome, OutageOutcome,
+    Receipt, Refund, RefundLine, Request, Resolve, ResolveOutcome, RollBack, RollBackOutcome, Settle,
+    SettleOutcome, StockLine, TakeIn, Then, Transfer,
+};
+use saldo_domain::delivery::{Claim, Failure, Outcome as Attempt, Task};
+use saldo_domain::form::OrderCopy;
+use saldo_domain::ids::{
+    AccountId, CountedIds, LineItemId, OfferId, OperationId, OrderId, OrderKey, ReviewId,
+};
+use saldo_domain::operation::{Operation, OperationStatus, WaitingFor};
+use saldo_domain::order::Standing;
+use saldo_domain::policy::Policy;
+use saldo_domain::retry::RetryPolicy;
+use saldo_domain::review::{Resolution, Review, ReviewReason, Subject};
+use saldo_domain::stock::{Component, OfferKey, StockKey};
+use saldo_domain::text::{Sku, Warehouse};
+use saldo_domain::view::{DueRequest, ListKey, OrderFile, Refusal};
+use uuid::Uuid;
+
+use super::form::Form;
+use crate::{Rules, Store, StoreError};
+
+/// How long a claim lasts in these scenarios, in seconds.
+pub(super) const LEASE_SECONDS: i64 = 30;
+/// How long after a doubtful attempt the flag is read back again, in seconds.
+pub(super) const VERIFY_SECONDS: i64 = 60;
+
+/// The settings of every scenario: the defaults, without jitter.
+pub(super) fn policy() -> Policy {
+    Policy {
+        default_warehouse: warehouse("Ирина"),
+        deduct_when_bought: false,
+        allow_negative: false,
+        retry: RetryPolicy {
+            jitter: false,
+            ..RetryPolicy::default()
+        },
+        circuit_enabled: true,
+        lease_seconds: LEASE_SECONDS,
+        verify_after_seconds: VERIFY_SECONDS,
+        give_up_hours: 24,
+    }
+}
+
+/// What a store is made with, for one scenario.
+pub(super) fn rules() -> Rules {
+    Rules {
+        policy: policy(),
+        ids: Box::new(CountedIds::default()),
+    }
+}
+
+pub(super) fn sku(text: &str) -> Sku {
+    Sku::parse(text).unwrap()
+}
+
+pub(super) fn warehouse(text: &str) -> Warehouse {
+    Warehouse::parse(text).unwrap()
+}
+
+pub(super) fn line(text: &str) -> LineItemId {
+    LineItemId::parse(text).unwrap()
+}
+
+pub(super) fn offer(text: &str) -> OfferId {
+    OfferId::parse(text).unwrap()
+}
+
+pub(super) fn stock(text: &str) -> StockKey {
+    StockKey {
+        sku: sku(text),
+        warehouse: policy().default_warehouse,
+    }
+}
+
+pub(super) fn components(of: &[(&str, i64)]) -> Vec<Component> {
+    of.iter()
+        .map(|(name, units)| Component {
+            sku: sku(name),
+            units: *units,
+        })
+        .collect()
+}
+
+/// A failure that counts against the retries.
+pub(super) fn failure(message: &str) -> Failure {
+    Failure {
+        message: message.to_owned(),
+        retry_after_seconds: None,
+        counts: true,
+    }
+}
+
+/// The only account, unless a scenario is about two.
+pub(super) fn account() -> AccountId {
+    AccountId::new(Uuid::from_u128(1))
+}
+
+/// Another account.
+pub(super) fn other_account() -> AccountId {
+    AccountId::new(Uuid::from_u128(2))
+}
+
+pub(super) fn key(order: &str) -> OrderKey {
+    key_of(account(), order)
+}
+
+pub(super) fn key_of(account: AccountId, order: &str) -> OrderKey {
+    OrderKey {
+        account,
+        order: OrderId::parse(order).unwrap(),
+    }
+}
+
+/// One scenario's world.
+pub(super) struct World {
+    store: Arc<dyn Store>,
+    name: &'static str,
+    pub(super) now: Timestamp,
+    known: BTreeSet<OrderKey>,
+    /// The flags that the service holds.
+    pub(super) remote: BTreeMap<OrderKey, bool>,
+    /// Every flag that it was sent, in order.
+    pub(super) sent: Vec<(OrderKey, bool)>,
+}
+
+impl World {
+    pub(super) fn new(store: impl Store, name: &'static str) -> Self {
+        Self {
+            store: Arc::new(store),
+            name,
+            now: Timestamp::from_second(1_800_000_000).unwrap(),
+            known: BTreeSet::new(),
+            remote: BTreeMap::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    pub(super) fn advance(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+    }
+
+    pub(super) async fn change_policy(&self, change: impl FnOnce(&mut Policy)) {
+        let mut changed = policy();
+        change(&mut changed);
+        self.store.set_policy(changed).await.unwrap();
+    }
+
+    /// Asks for something; a defect of the rules ends the scenario.
+    pub(super) async fn ask(&mut self, command: Command) -> Result<Outcome, Refusal> {
+        self.ask_under(command, None).await
+    }
+
+    pub(super) async fn ask_under(
+        &mut self,
+        command: Command,
+        answer_key: Option<(&str, &str)>,
+    ) -> Result<Outcome, Refusal> {
+        match self.try_ask(command.clone(), answer_key).await {
+            Ok(answer) => answer,
+            Err(error) => panic!("{}: {command:?} ended with {error}", self.name),
+        }
+    }
+
+    /// The same, with a defect as an error: for histories, which report it with what led to it.
+    pub(super) async fn try_ask(
+        &mut self,
+        command: Command,
+        answer_key: Option<(&str, &str)>,
+    ) -> Result<Result<Outcome, Refusal>, StoreError> {
+        let touches = match &command {
+            Command::TakeIn(order) => Some(OrderKey {
+                account: order.account,
+                order: order.copy.order.clone(),
+            }),
+            Command::Deduct(single) => Some(single.key.clone()),
+            _ => None,
+        };
+        let request = Request {
+            command,
+            now: self.now,
+            by: "Anna".to_owned(),
+            answer_key: answer_key.map(|(key, fingerprint)| AnswerKey {
+                key: key.to_owned(),
+                fingerprint: fingerprint.to_owned(),
+            }),
+        };
+        match self.store.execute(request).await {
+            Ok(outcome) => {
+                self.known.extend(touches);
+                Ok(Ok(outcome))
+            }
+            Err(StoreError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask_about_order(&mut self, command: Command) -> OrderOutcome {
+        match self.ask(command.clone()).await {
+            Ok(Outcome::Order(order)) => order,
+            other => panic!("{}: {command:?} was answered with {other:?}", self.name),
+        }
+    }
+
+    /// The code with which something is refused.
+    pub(super) async fn refused(&mut self, command: Command) -> &'static str {
+        match self.ask(command.clone()).await {
+            Err(refusal) => refusal.code,
+            Ok(outcome) => panic!("{}: {command:?} was answered with {outcome:?}", self.name),
+        }
+    }
+
+    // Goods.
+
+    /// Goods come in, and what waits for them is tried again, as the engine does.
+    pub(super) async fn receive(&mut self, name: &str, quantity: i64) {
+        self.receive_only(name, quantity).await;
+        self.try_waiting(ListKey::AwaitingStock(stock(name))).await;
+    }
+
+    /// Goods come in, and the process stops before anything else is done.
+    pub(super) async fn receive_only(&mut self, name: &str, quantity: i64) -> OperationId {
+        let line = StockLine {
+            key: stock(name),
+            quantity,
+        };
+        let receipt = Receipt {
+            lines: vec![line],
+            reference: None,
+        };
+        self.document(Command::Receive(receipt)).await.unwrap()
+    }
+
+    pub(super) async fn count(&mut self, name: &str, quantity: i64) -> Option<OperationId> {
+        let line = StockLine {
+            key: stock(name),
+            quantity,
+        };
+        let count = Count {
+            lines: vec![line],
+            reason: "counted".to_owned(),
+        };
+        self.document(Command::Count(count)).await
+    }
+
+    pub(super) async fn transfer(&mut self, name: &str, to: &str, quantity: i64) -> OperationId {
+        let transfer = Transfer {
+            sku: sku(name),
+            from: policy().default_warehouse,
+            to: warehouse(to),
+            quantity,
+        };
+        self.document(Command::Transfer(transfer)).await.unwrap()
+    }
+
+    async fn document(&mut self, command: Command) -> Option<OperationId> {
+        match self.ask(command.clone()).await {
+            Ok(Outcome::Document(document)) => document.operation,
+            other => panic!("{}: {command:?} was answered with {other:?}", self.name),
+        }
+    }
+
+    pub(super) async fn try_waiting(&mut self, list: ListKey) {
+        loop {
+            match self.ask(Command::Waiting(list.clone())).await {
+                Ok(Outcome::Orders(orders)) if orders.more => {}
+                Ok(Outcome::Orders(_)) => return,
+                other => panic!("{}: trying again was answered with {other:?}", self.name),
+            }
+        }
+    }
+
+    pub(super) async fn map(&mut self, of: &str, to: &[(&str, i64)]) {
+        let offer = OfferKey {
+            account: account(),
+            offer: offer(of),
+        };
+        let map = Map {
+            key: offer.clone(),
+            components: components(to),
+        };
+        self.ask(Command::Map(map)).await.unwrap();
+        self.try_waiting(ListKey::AwaitingOffer(offer)).await;
+    }
+
+    pub(super) async fn balance(&self, name: &str) -> Option<i64> {
+        let balances = self.store.balances_of(&[stock(name)]).await.unwrap();
+        balances.first().map(|balance| balance.quantity)
+    }
+
+    pub(super) async fn expect_balance(&self, name: &str, expected: i64) {
+        let found = self.balance(name).await;
+        assert_eq!(found, Some(expected), "{}: the balance of {name}", self.name);
+    }
+
+    // Orders.
+
+    pub(super) async fn post(&mut self, form: Form) -> OrderOutcome {
+        self.ask_about_order(Command::TakeIn(take_in(form))).await
+    }
+
+    /// A person's word: deduct again.
+    pub(super) async fn post_forced(&mut self, form: Form) -> OrderOutcome {
+        let forced = TakeIn {
+            force: true,
+            ..take_in(form)
+        };
+        self.ask_about_order(Command::TakeIn(forced)).await
+    }
+
+    pub(super) async fn post_for(&mut self, account: AccountId, form: Form) -> OrderOutcome {
+        let foreign = TakeIn {
+            account,
+            ..take_in(form)
+        };
+        self.ask_about_order(Command::TakeIn(foreign)).await
+    }
+
+    /// An order pulled from the service, with its flag confirmed.
+    pub(super) async fn pull(&mut self, form: Form, flag: bool) -> OrderOutcome {
+        let pulled = TakeIn {
+            remote_flag: Some(flag),
+            ..take_in(form)
+        };
+        self.ask_about_order(Command::TakeIn(pulled)).await
+    }
+
+    pub(super) async fn deduct(&mut self, order: &str, name: &str, quantity: i64) -> OrderOutcome {
+        self.ask_about_order(single(order, None, name, quantity)).await
+    }
+
+    pub(super) async fn deduct_line(
+        &mut self,
+        order: &str,
+        id: &str,
+        name: &str,
+        quantity: i64,
+    ) -> OrderOutcome {
+        self.ask_about_order(single(order, Some(id), name, quantity)).await
+    }
+
+    pub(super) async fn refund(&mut self, order: &str, name: &str, quantity: i64) -> OrderOutcome {
+        self.ask_about_order(refund(order, name, quantity)).await
+    }
+
+    pub(super) async fn roll_back(&mut self, operation: OperationId) -> RollBackOutcome {
+        self.rolled_back(roll_back(operation, false)).await
+    }
+
+    pub(super) async fn roll_back_forced(&mut self, operation: OperationId) -> RollBackOutcome {
+        self.rolled_back(roll_back(operation, true)).await
+    }
+
+    async fn rolled_back(&mut self, command: Command) -> RollBackOutcome {
+        match self.ask(command).await {
+            Ok(Outcome::RolledBack(outcome)) => outcome,
+            other => panic!("{}: a rollback was answered with {other:?}", self.name),
+        }
+    }
+
+    pub(super) async fn retry(&mut self, operation: OperationId) -> OrderOutcome {
+        self.ask_about_order(Command::Retry { operation }).await
+    }
+
+    pub(super) async fn try_again(&mut self, order: &str) -> OrderOutcome {
+        self.ask_about_order(Command::TryAgain { order: key(order) }).await
+    }
+
+    pub(super) async fn file(&self, order: &str) -> OrderFile {
+        self.file_of(&key(order)).await
+    }
+
+    pub(super) async fn file_of(&self, key: &OrderKey) -> OrderFile {
+        match self.store.order(key).await.unwrap() {
+            Some(file) => file,
+            None => panic!("{}: order {key} is not known", self.name),
+        }
+    }
+
+    pub(super) async fn taken(&self, order: &str) -> i64 {
+        self.file(order).await.order.taken()
+    }
+
+    pub(super) async fn standing(&self, order: &str) -> Standing {
+        self.file(order).await.order.standing
+    }
+
+    pub(super) async fn operation(&self, id: OperationId) -> Operation {
+        self.store.operation(id).await.unwrap().unwrap()
+    }
+
+    pub(super) async fn status(&self, id: OperationId) -> OperationStatus {
+        self.operation(id).await.status
+    }
+
+    // Reviews.
+
+    /// The open review of an order for a reason.
+    pub(super) async fn open_review(&self, order: &str, reason: ReviewReason) -> Option<Review> {
+        let file = self.file(order).await;
+        file.reviews
+            .into_iter()
+            .find(|review| review.is_open() && review.reason == reason)
+    }
+
+    pub(super) async fn expect_review(&self, order: &str, reason: ReviewReason) -> Review {
+        match self.open_review(order, reason).await {
+            Some(review) => review,
+            None => panic!("{}: there is no open review {reason} of {order}", self.name),
+        }
+    }
+
+    pub(super) async fn expect_no_review(&self, order: &str) {
+        let file = self.file(order).await;
+        let open: Vec<_> = file
+            .reviews
+            .iter()
+            .filter(|review| review.is_open())
+            .map(|review| review.reason)
+            .collect();
+        assert!(open.is_empty(), "{}: {order} has open reviews {open:?}", self.name);
+    }
+
+    /// Answers an order's open review of a reason.
+    pub(super) async fn resolve(
+        &mut self,
+        order: &str,
+        reason: ReviewReason,
+        resolution: Resolution,
+    ) -> ResolveOutcome {
+        let review = self.expect_review(order, reason).await;
+        self.resolve_with(review.id, resolution, &[]).await
+    }
+
+    pub(super) async fn resolve_with(
+        &mut self,
+        review: ReviewId,
+        resolution: Resolution,
+        to: &[(&str, i64)],
+    ) -> ResolveOutcome {
+        let outcome = match self.ask(resolve(review, resolution, to)).await {
+            Ok(Outcome::Resolved(outcome)) => outcome,
+            other => panic!("{}: {resolution} was answered with {other:?}", self.name),
+        };
+        // What is to follow, as the engine does it.
+        match &outcome.then {
+            Some(Then::TryOffer(offer)) => self.try_waiting(ListKey::AwaitingOffer(offer.clone())).await,
+            Some(Then::EndOutage(review)) => {
+                self.end_outage(*review).await;
+            }
+            Some(Then::ProbeAccount(_)) | None => {}
+        }
+        outcome
+    }
+
+    pub(super) async fn wide_review(&self, reason: ReviewReason) -> Option<Review> {
+        let open = self.store.open_wide_reviews().await.unwrap();
+        open.into_iter().find(|review| review.reason == reason)
+    }
+
+    pub(super) async fn review(&self, id: ReviewId) -> Review {
+        self.store.review(id).await.unwrap().unwrap()
+    }
+
+    pub(super) async fn give_up(&mut self, before: Timestamp) -> OutageOutcome {
+        let give_up = Command::GiveUp {
+            account: None,
+            before,
+        };
+        self.outage(give_up).await
+    }
+
+    pub(super) async fn end_outage(&mut self, review: ReviewId) -> OutageOutcome {
+        self.outage(Command::EndOutage { review }).await
+    }
+
+    async fn outage(&mut self, command: Command) -> OutageOutcome {
+        match self.ask(command).await {
+            Ok(Outcome::Outage(outcome)) => outcome,
+            other => panic!("{}: an outage was answered with {other:?}", self.name),
+        }
+    }
+
+    // Deliveries.
+
+    /// Claims what is due now.
+    pub(super) async fn claim(&mut self) -> Vec<Claim> {
+        let due = DueRequest {
+            now: self.now,
+            after_account: None,
+            excluded: Vec::new(),
+            only: None,
+            per_account_max: 100,
+            count_max: 100,
+        };
+        self.claims(ClaimOrders::Due(due)).await
+    }
+
+    pub(super) async fn claim_order(&mut self, order: &str) -> Option<Claim> {
+        self.claims(ClaimOrders::These(vec![key(order)])).await.pop()
+    }
+
+    /// Claims the one delivery that is due.
+    pub(super) async fn claim_one(&mut self) -> Claim {
+        let mut claims = self.claim().await;
+        assert_eq!(claims.len(), 1, "{}: one delivery is due", self.name);
+        claims.remove(0)
+    }
+
+    async fn claims(&mut self, orders: ClaimOrders) -> Vec<Claim> {
+        match self.ask(Command::Claim(ClaimRequest { orders })).await {
+            Ok(Outcome::Claimed(claims)) => claims,
+            other => panic!("{}: a claim was answered with {other:?}", self.name),
+        }
+    }
+
+    pub(super) async fn settle(&mut self, claim: &Claim, outcome: Attempt) -> SettleOutcome {
+        match self.ask(settle(claim, outcome)).await {
+            Ok(Outcome::Settled(settled)) => settled,
+            other => panic!("{}: an attempt was answered with {other:?}", self.name),
+        }
+    }
+
+    /// The one delivery that is due ends so.
+    pub(super) async fn attempt(&mut self, outcome: Attempt) -> SettleOutcome {
+        let claim = self.claim_one().await;
+        self.settle(&claim, outcome).await
+    }
+
+    /// The service gets what a claim tells, and says how it ended.
+    pub(super) fn arrive(&mut self, claim: &Claim) -> Attempt {
+        match claim.task {
+            Task::Send => {
+                self.sent.push((claim.key.clone(), claim.flag));
+                self.remote.insert(claim.key.clone(), claim.flag);
+                Attempt::Delivered
+            }
+            Task::Verify if self.holds(&claim.key) == claim.flag => Attempt::Delivered,
+            Task::Verify => Attempt::Differs,
+        }
+    }
+
+    /// The flag that the service holds; false when it was never told.
+    pub(super) fn holds(&self, key: &OrderKey) -> bool {
+        self.remote.get(key).copied().unwrap_or(false)
+    }
+
+    pub(super) fn expect_remote(&self, order: &str, expected: bool) {
+        let found = self.holds(&key(order));
+        assert_eq!(found, expected, "{}: the service's flag of {order}", self.name);
+    }
+
+    /// Delivers what is due now, all of it successfully.
+    pub(super) async fn deliver(&mut self) {
+        for _ in 0..100 {
+            let claims = self.claim().await;
+            if claims.is_empty() {
+                return;
+            }
+            for claim in claims {
+                let outcome = self.arrive(&claim);
+                self.settle(&claim, outcome).await;
+            }
+        }
+        panic!("{}: deliveries never end", self.name);
+    }
+
+    /// Lets time pass with a healthy service until nothing is owed.
+    pub(super) async fn settle_down(&mut self) {
+        for _ in 0..100 {
+            self.deliver().await;
+            match self.store.next_due(&[]).await.unwrap() {
+                None => return,
+                Some(due) => self.now = self.now.max(due),
+            }
+        }
+        panic!("{}: something is owed for ever", self.name);
+    }
+
+    // The end of every scenario.
+
+    /// Checks every invariant, then lets everything be delivered, and checks again.
+    pub(super) async fn finish(mut self) {
+        let name = self.name;
+        if let Err(broken) = self.try_finish().await {
+            panic!("{name}: {broken}");
+        }
+    }
+
+    pub(super) async fn try_finish(&mut self) -> Result<(), String> {
+        self.check().await?;
+        self.settle_down().await;
+        self.check().await?;
+        for key in self.known.clone() {
+            let order = self.file_of(&key).await.order;
+            let failed = self.has_failed_operation(&key).await;
+            if order.touched && !failed && !self.holds_back(&key).await && self.holds(&key) != order.level() {
+                return Err(format!(
+                    "invariant 6: the service holds {} for order {key}, which has taken {}",
+                    self.holds(&key),
+                    order.taken()
+                ));
+            }
+        }
+        for (key, _) in &self.sent {
+            if !self.file_of(key).await.order.touched {
+                return Err(format!("invariant 6: order {key} was never touched, and its flag was sent"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_failed_operation(&self, key: &OrderKey) -> bool {
+        let file = self.file_of(key).await;
+        file.operations
+            .iter()
+            .any(|operation| operation.status == OperationStatus::Failed)
+            || file
+                .reviews
+                .iter()
+                .any(|review| review.is_open() && review.reason == ReviewReason::DeliveryFailed)
+    }
+
+    /// Whether a form's flag waits until all of its lines are covered.
+    async fn holds_back(&self, key: &OrderKey) -> bool {
+        let file = self.file_of(key).await;
+        file.order.form_seen
+            && file.operations.iter().any(|operation| {
+                operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
+            })
+    }
+
+    /// Every invariant that can be seen from outside.
+    pub(super) async fn check(&self) -> Result<(), String> {
+        let violations = self.store.check(self.now).await.map_err(|error| error.to_string())?;
+        if !violations.is_empty() {
+            return Err(format!("{violations:#?}"));
+        }
+        let mut holders: BTreeMap<LineItemId, OrderKey> = BTreeMap::new();
+        for key in &self.known {
+            let file = self.file_of(key).await;
+            self.check_stands_somewhere(&file).await?;
+            for line in &file.order.lines {
+                if let Some(other) = holders.insert(line.id.clone(), key.clone()) {
+                    return Err(format!("line {} stands in {key} and in {other}", line.id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant 4: completed, skipped, waiting with a known next step, or in an open review. No fifth state.
+    async fn check_stands_somewhere(&self, file: &OrderFile) -> Result<(), String> {
+        let key = &file.order.key;
+        let unfinished: Vec<&Operation> = file
+            .operations
+            .iter()
+            .filter(|operation| operation.status.is_unfinished())
+            .collect();
+        let waits_for = |what: WaitingFor| {
+            unfinished
+                .iter()
+                .any(|operation| operation.waiting_for == Some(what))
+        };
+        let asked = file.reviews.iter().any(Review::is_open);
+        let stands = match &file.order.standing {
+            Standing::AwaitsPayment => waits_for(WaitingFor::Payment),
+            Standing::AwaitsStock => waits_for(WaitingFor::Stock) && !file.order.awaited.is_empty(),
+            Standing::AwaitsReview => asked,
+            Standing::Applied => file.order.level(),
+            Standing::GivenBack | Standing::Settled => !file.order.level(),
+            Standing::Cancelled { .. } => true,
+            Standing::Skipped { .. } | Standing::Merged { .. } => !file.order.level(),
+        };
+        if !stands {
+            return Err(format!("invariant 4: order {key} stands nowhere: {file:#?}"));
+        }
+        if file.order.standing != Standing::AwaitsStock && !file.order.awaited.is_empty() {
+            let stays = unfinished
+                .iter()
+                .any(|operation| operation.waiting_for == Some(WaitingFor::Stock));
+            if !stays {
+                return Err(format!("order {key} waits for {:?} for nothing", file.order.awaited));
+            }
+        }
+        for operation in unfinished {
+            self.check_next_step(file, operation).await?;
+        }
+        for review in file.reviews.iter().filter(|review| review.is_open()) {
+            if let Some(id) = review.operation
+                && !self.operation(id).await.status.is_unfinished()
+            {
+                return Err(format!(
+                    "review {} of order {key} waits for a finished operation",
+                    review.reason
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_next_step(&self, file: &OrderFile, operation: &Operation) -> Result<(), String> {
+        let asked = match operation.review {
+            Some(review) => self.review(review).await.is_open(),
+            None => false,
+        };
+        let fine = match (operation.status, operation.waiting_for) {
+            (OperationStatus::Failed, _) | (_, Some(WaitingFor::Review)) => asked,
+            (OperationStatus::Processing, _) => file
+                .delivery
+                .as_ref()
+                .is_some_and(|delivery| delivery.lease.is_some()),
+            (_, Some(WaitingFor::Delivery | WaitingFor::Account)) => file.delivery.is_some(),
+            (_, Some(WaitingFor::Stock)) => !file.order.awaited.is_empty() && asked,
+            (_, Some(WaitingFor::Payment)) => true,
+            (_, None) => false,
+        };
+        if fine {
+            Ok(())
+        } else {
+            Err(format!(
+                "invariant 4: an operation of order {} has no next step: {operation:#?}\n{file:#?}",
+                file.order.key
+            ))
+        }
+    }
+}
+
+pub(super) fn take_in(form: Form) -> TakeIn {
+    let copy: OrderCopy = form.into();
+    TakeIn {
+        account: account(),
+        copy,
+        warehouse: None,
+        force: false,
+        remote_flag: None,
+    }
+}
+
+pub(super) fn single(order: &str, id: Option<&str>, name: &str, quantity: i64) -> Command {
+    Command::Deduct(Deduct {
+        key: key(order),
+        line: id.map(line),
+        sku: sku(name),
+        quantity,
+        warehouse: None,
+    })
+}
+
+pub(super) fn refund(order: &str, name: &str, quantity: i64) -> Command {
+    let line = RefundLine {
+        sku: sku(name),
+        quantity,
+        warehouse: None,
+    };
+    Command::Refund(Refund {
+        key: key(order),
+        lines: vec![line],
+        reason: "it came back".to_owned(),
+    })
+}
+
+pub(super) fn roll_back(operation: OperationId, force: bool) -> Command {
+    Command::RollBack(RollBack {
+        operation,
+        reason: "a mistake".to_owned(),
+        force,
+    })
+}
+
+pub(super) fn resolve(review: ReviewId, resolution: Resolution, to: &[(&str, i64)]) -> Command {
+    Command::Resolve(Resolve {
+        review,
+        resolution,
+        note: Some("looked at".to_owned()),
+        components: components(to),
+    })
+}
+
+pub(super) fn settle(claim: &Claim, outcome: Attempt) -> Command {
+    Command::Settle(Settle {
+        key: claim.key.clone(),
+        token: claim.token,
+        outcome,
+        draw: 0.0,
+        took_ms: 7,
+    })
+}
+
+/// The subject of what concerns the service as a whole.
+pub(super) const SERVICE: Subject = Subject::Service;
