@@ -34,6 +34,8 @@ pub enum ReviewReason {
     OtherAccount,
     /// The seller took a cancellation back.
     Reopened,
+    /// Orders of an account have stood unpaid for so long that the news of their payment may have been missed.
+    StuckUnpaid,
 }
 
 words!(ReviewReason {
@@ -41,12 +43,12 @@ words!(ReviewReason {
     DeliveryFailed => "delivery_failed", GaveUp => "gave_up", AccountUnusable => "account_unusable",
     RemoteOnly => "remote_only", CancelledAfterShipment => "cancelled_after_shipment",
     QuantityMismatch => "quantity_mismatch", Returned => "returned", OtherAccount => "other_account",
-    Reopened => "reopened",
+    Reopened => "reopened", StuckUnpaid => "stuck_unpaid",
 });
 
 impl ReviewReason {
     /// All of them, for tables in the documentation and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::InsufficientStock,
         Self::SkuMissing,
         Self::SkuUnknown,
@@ -59,6 +61,7 @@ impl ReviewReason {
         Self::Returned,
         Self::OtherAccount,
         Self::Reopened,
+        Self::StuckUnpaid,
     ];
 }
 

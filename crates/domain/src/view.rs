@@ -99,6 +99,13 @@ pub enum ListKey {
     },
     /// Orders with failed operations under a review, oldest first.
     FailedUnder(ReviewId),
+    /// Orders that have waited for payment since before a moment, and that nobody was asked about; oldest first.
+    UnpaidSince {
+        /// The moment.
+        before: Timestamp,
+    },
+    /// Orders that wait for payment, and that were asked about in a review; oldest first.
+    UnpaidUnder(ReviewId),
 }
 
 /// Names one row, or one list, that a decision looks at.

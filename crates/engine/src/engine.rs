@@ -24,7 +24,7 @@ use crate::service::StockSynchronizationService;
 use crate::settings::Settings;
 use crate::statistics::Statistics;
 use crate::waiters::Waiters;
-use crate::{delivery, outages, wishes};
+use crate::{delivery, outages, unpaid, wishes};
 
 /// Everything that the engine is given.
 pub struct EngineOptions {
@@ -154,6 +154,7 @@ impl Engine {
             tokio::spawn(delivery::dispatch(Arc::clone(&core), stop.clone())),
             tokio::spawn(outages::watch(Arc::clone(&core), stop.clone())),
             tokio::spawn(wishes::watch(service.clone(), stop.clone())),
+            tokio::spawn(unpaid::watch(service.clone(), stop.clone())),
             tokio::spawn(sweep(service.clone(), stop.clone())),
             tokio::spawn(acquaint(core, stop.clone())),
         ];

@@ -24,6 +24,8 @@ mod outages;
 
 mod wishes;
 
+mod unpaid;
+
 mod statistics;
 
 mod engine;

@@ -364,6 +364,9 @@ impl StockSynchronizationService {
             }
             Some(Then::EndOutage(review)) => tried_again = outages::end(&self.core, review).await?,
             Some(Then::ProbeAccount(account)) => outages::probe_account(&self.core, account).await,
+            Some(Then::EndUnpaid { review, deduct }) => {
+                tried_again = self.rounds(|| Command::EndUnpaid { review, deduct }).await?;
+            }
             None => {}
         }
         if order.as_ref().is_some_and(|order| order.deliver.is_some()) {
@@ -476,9 +479,14 @@ impl StockSynchronizationService {
     }
 
     async fn try_waiting(&self, list: ListKey) -> Result<u64, StoreError> {
+        self.rounds(|| Command::Waiting(list.clone())).await
+    }
+
+    /// Runs a bounded command over several orders until none remains for it; answers with how many were tried.
+    async fn rounds(&self, command: impl Fn() -> Command) -> Result<u64, StoreError> {
         let mut tried_in_all = 0;
         for _ in 0..WAITING_ROUNDS_MAX {
-            let request = self.core.request(Command::Waiting(list.clone()));
+            let request = self.core.request(command());
             let OrdersOutcome { deliver, tried, more } = match self.core.store.execute(request).await? {
                 Outcome::Orders(outcome) => outcome,
                 other => return Err(unexpected(&other)),

@@ -17,6 +17,10 @@ pub struct Settings {
     pub account_requests_per_second: u32,
     /// The circuit breakers.
     pub circuit: CircuitPolicy,
+    /// How long an order may stand unpaid before a person is asked, in days, where single orders can be asked for.
+    pub unpaid_days: i64,
+    /// The same in hours, where the service's copies are frozen at first sight.
+    pub unpaid_hours_frozen: i64,
     /// How often all that waits is looked through, in seconds, as a net under the wake-ups.
     pub sweep_seconds: u64,
     /// Operations older than this that still wait for delivery are stale, in hours.
@@ -38,6 +42,8 @@ impl Default for Settings {
             requests_per_second: 50,
             account_requests_per_second: 50,
             circuit: CircuitPolicy::default(),
+            unpaid_days: 8,
+            unpaid_hours_frozen: 24,
             sweep_seconds: 300,
             stale_operation_hours: 6,
             max_pending_operations: 1_000,

@@ -24,6 +24,8 @@ pub(crate) fn list(connection: &Connection, list: &ListKey) -> Result<Vec<OrderK
         ListKey::AwaitingOffer(offer) => awaiting_offer(connection, offer),
         ListKey::OwedSince { account, before } => owed_since(connection, *account, *before),
         ListKey::FailedUnder(review) => failed_under(connection, *review),
+        ListKey::UnpaidSince { before } => unpaid_since(connection, *before),
+        ListKey::UnpaidUnder(review) => unpaid_under(connection, *review),
     }
 }
 
@@ -207,6 +209,28 @@ fn failed_under(connection: &Connection, review: ReviewId) -> Result<Vec<OrderKe
         }
     }
     Ok(orders)
+}
+
+fn unpaid_since(connection: &Connection, before: Timestamp) -> Result<Vec<OrderKey>, Failure> {
+    many(
+        connection,
+        "SELECT account, order_id FROM operation INDEXED BY operation_unfinished \
+         WHERE status = 'pending' AND waiting_for = 'payment' AND created_at < ?1 AND review IS NULL \
+         AND account IS NOT NULL ORDER BY id LIMIT ?2",
+        params![stored(before), row_limit(LIST_ORDERS_MAX)],
+        rows::order_key,
+    )
+}
+
+fn unpaid_under(connection: &Connection, review: ReviewId) -> Result<Vec<OrderKey>, Failure> {
+    many(
+        connection,
+        "SELECT account, order_id FROM operation INDEXED BY operation_unfinished \
+         WHERE status = 'pending' AND waiting_for = 'payment' AND review = ?1 \
+         AND account IS NOT NULL ORDER BY id LIMIT ?2",
+        params![review.as_uuid().as_bytes(), row_limit(LIST_ORDERS_MAX)],
+        rows::order_key,
+    )
 }
 
 /// When the next delivery is due of accounts that are not excluded.

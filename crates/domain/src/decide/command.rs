@@ -61,6 +61,24 @@ pub enum Command {
         /// The outage's review.
         review: ReviewId,
     },
+    /// Put orders that have waited for payment since before a moment before a person, in one review an account, a
+    /// bounded number at a time.
+    AskAboutUnpaid {
+        /// The moment.
+        before: Timestamp,
+    },
+    /// Do with the orders of a `stuck_unpaid` review what the person said, a bounded number at a time.
+    EndUnpaid {
+        /// The review.
+        review: ReviewId,
+        /// Whether to deduct them; otherwise they are called off.
+        deduct: bool,
+    },
+    /// Close a `stuck_unpaid` review under which no order waits any more.
+    CloseUnpaid {
+        /// The review.
+        review: ReviewId,
+    },
     /// Close the open review of a reason and a subject that is no order, because its cause is gone.
     CloseWidely {
         /// The reason.
@@ -361,6 +379,13 @@ pub enum Then {
     EndOutage(ReviewId),
     /// Ask the service about the account now.
     ProbeAccount(AccountId),
+    /// Deduct, or call off, the orders that stood unpaid under this review.
+    EndUnpaid {
+        /// The review.
+        review: ReviewId,
+        /// Whether to deduct them.
+        deduct: bool,
+    },
 }
 
 /// What a stock document did.

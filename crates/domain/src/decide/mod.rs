@@ -23,6 +23,8 @@ mod settle;
 
 mod outage;
 
+mod unpaid;
+
 mod refund;
 
 mod roll_back;
@@ -107,6 +109,11 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
         Command::Settle(settle) => settle::settle(draft, settle).map(Outcome::Settled),
         Command::GiveUp { account, before } => outage::give_up(draft, *account, *before).map(Outcome::Outage),
         Command::EndOutage { review } => outage::end(draft, *review).map(Outcome::Outage),
+        Command::AskAboutUnpaid { before } => unpaid::ask(draft, *before).map(Outcome::Outage),
+        Command::EndUnpaid { review, deduct } => {
+            unpaid::end(draft, *review, *deduct).map(Outcome::Orders)
+        }
+        Command::CloseUnpaid { review } => unpaid::close(draft, *review).map(|()| Outcome::Done),
         Command::CloseWidely { reason, subject } => {
             resolve::close_widely(draft, *reason, subject).map(|()| Outcome::Done)
         }

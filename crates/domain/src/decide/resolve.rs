@@ -31,6 +31,7 @@ pub const fn applies(reason: ReviewReason, resolution: Resolution) -> bool {
         | ReviewReason::QuantityMismatch
         | ReviewReason::Returned
         | ReviewReason::Reopened => matches!(resolution, Accept | Force),
+        ReviewReason::StuckUnpaid => matches!(resolution, Accept | Force | Cancel),
     }
 }
 
@@ -75,6 +76,11 @@ pub(super) fn resolve(draft: &mut Draft<'_>, request: &Resolve) -> Result<Resolv
 
 fn resolve_wide(draft: &mut Draft<'_>, request: &Resolve, review: Review) -> ResolveOutcome {
     let then = match (review.reason, &review.subject) {
+        (ReviewReason::StuckUnpaid, _) if request.resolution == Resolution::Accept => None,
+        (ReviewReason::StuckUnpaid, _) => Some(Then::EndUnpaid {
+            review: review.id,
+            deduct: request.resolution == Resolution::Force,
+        }),
         (ReviewReason::GaveUp, _) => Some(Then::EndOutage(review.id)),
         (_, Subject::Account(account)) if request.resolution == Resolution::Retry => {
             Some(Then::ProbeAccount(*account))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
-use saldo_domain::operation::OperationStatus;
+use saldo_domain::operation::{Operation, OperationStatus, WaitingFor};
 use saldo_domain::order::Order;
 use saldo_domain::review::ReviewReason;
 use saldo_domain::stock::StockKey;
@@ -44,7 +44,21 @@ impl Tables {
                 orders.truncate(LIST_ORDERS_MAX);
                 orders
             }
+            ListKey::UnpaidSince { before } => {
+                self.unpaid(|operation| operation.review.is_none() && operation.created_at < *before)
+            }
+            ListKey::UnpaidUnder(review) => self.unpaid(|operation| operation.review == Some(*review)),
         }
+    }
+
+    /// Orders with operations that wait for payment, of a kind.
+    fn unpaid(&self, is_wanted: impl Fn(&Operation) -> bool) -> Vec<OrderKey> {
+        let unpaid = self.operations.values().filter(|operation| {
+            operation.status == OperationStatus::Pending
+                && operation.waiting_for == Some(WaitingFor::Payment)
+                && is_wanted(operation)
+        });
+        unpaid.filter_map(|operation| operation.order.clone()).take(LIST_ORDERS_MAX).collect()
     }
 
     fn asks_for_sku(&self, key: &OrderKey) -> bool {
