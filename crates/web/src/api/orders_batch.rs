@@ -1,0 +1,261 @@
+//! `POST /orders/batch`: taking many orders in, one a line.
+//!
+//! Lines are taken in while they arrive, in chunks that share a transaction, and results go out as they come. So a
+//! batch of any length needs the memory of some chunks, and of the results that its sender has not read yet.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use saldo_domain::decide::TakeIn;
+use saldo_engine::{Caller, SyncResult};
+use saldo_store::StoreError;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use utoipa::ToSchema;
+
+use crate::answer::{Answer, with_headers};
+use crate::api::{orders, sync_status};
+use crate::app::App;
+use crate::body::next_piece;
+use crate::call::Call;
+use crate::fields::Problems;
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_CHUNK_BYTES, BATCH_CHUNK_LINES, BATCH_CHUNK_WAIT, BATCH_LINES_MAX, BATCH_RESULTS_KIB_MAX,
+    BODY_BYTES_MAX,
+};
+use crate::problem::Problem;
+use crate::query::Parameters;
+use crate::strict_json;
+use crate::wire::SyncBody;
+
+/// What became of one line: either `result` or `problem`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchLine)]
+pub struct BatchLineBody<'a> {
+    /// Which line, from 1; empty lines count, and have no result.
+    pub line: u64,
+    /// The HTTP status that the line would have had as a request of its own.
+    pub status: u16,
+    /// How its order stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<SyncBody<'a>>,
+    /// Why it was not taken in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Problem>)]
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Takes many orders in
+///
+/// One object as `POST /orders` takes it a line; one result a line, in order. A bad line spoils no other: its result
+/// has a `problem`. At most 100,000 lines of 4 MiB, 256 MiB in all; a line that passes a bound ends the batch with a
+/// problem of status 413. Does not wait for the orders service unless `wait=true`. Each order is its own key, so a
+/// batch that broke off is simply sent again; an `Idempotency-Key` is accepted and needs nothing kept.
+#[utoipa::path(
+    post, path = "/api/v1/stock-sync/orders/batch", tag = "orders",
+    params(("wait" = Option<bool>, Query, description = "Whether to wait for each chunk's immediate attempts.")),
+    request_body(content = String, content_type = "application/x-ndjson",
+        description = "One order request a line."),
+    responses((status = 200, description = "One result a line.", body = BatchLineBody,
+        content_type = "application/x-ndjson"))
+)]
+pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Problem> {
+    let problems = Problems::default();
+    let wait = Parameters::new(&call.uri, &["wait"], &problems).boolean("wait").unwrap_or(false);
+    problems.finish(Some(()))?;
+    let Ok(turn) = app.batches.clone().try_acquire_owned() else {
+        return Err(Problem::new("too_many_batches", "other batches are under way").retry_later());
+    };
+    let caller = Caller { answer_key: None, ..call.caller(wait) };
+    let (results, sent) = mpsc::unbounded_channel();
+    let batch = Batch {
+        app,
+        caller,
+        results,
+        room: Arc::new(Semaphore::new(BATCH_RESULTS_KIB_MAX as usize)),
+        lines: 0,
+        chunk: Vec::new(),
+        chunk_bytes: 0,
+    };
+    tokio::spawn(async move {
+        let _turn = turn;
+        batch.run(call.stream).await;
+    });
+    // The room of a result is free once it was handed on.
+    let sent = UnboundedReceiverStream::new(sent).map(|(text, _room): Sent| Ok::<_, std::convert::Infallible>(text));
+    let mut response =
+        with_headers(StatusCode::OK, HeaderValue::from_static("application/x-ndjson"), Bytes::new());
+    *response.body_mut() = Body::from_stream(sent);
+    Ok(Answer::Other(response))
+}
+
+/// Results on their way, and the room that they take.
+type Sent = (Bytes, OwnedSemaphorePermit);
+
+/// The sender no longer listens: nothing is left to do for it.
+struct Gone;
+
+struct Batch {
+    app: App,
+    caller: Caller,
+    results: mpsc::UnboundedSender<Sent>,
+    room: Arc<Semaphore>,
+    /// Lines seen.
+    lines: u64,
+    /// Lines that wait to be taken in, in order.
+    chunk: Vec<(u64, Result<TakeIn, Problem>)>,
+    chunk_bytes: usize,
+}
+
+impl Batch {
+    async fn run(mut self, mut body: Body) {
+        // Either way it is over: with everything told, or with nobody there to be told.
+        if let Ok(Some(problem)) = self.read(&mut body).await {
+            self.lines += 1;
+            self.chunk.push((self.lines, Err(problem)));
+            let _ = self.take_in().await;
+        }
+    }
+
+    /// Reads lines to the end of the body, or to the problem that ends it before.
+    async fn read(&mut self, body: &mut Body) -> Result<Option<Problem>, Gone> {
+        let mut unread = BytesMut::new();
+        let mut total = 0;
+        loop {
+            let piece = match self.next(body).await? {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(problem) => return Ok(Some(problem)),
+            };
+            total += piece.len();
+            if total > BATCH_BYTES_MAX {
+                let detail = format!("a batch has at most {BATCH_BYTES_MAX} bytes; this line and those after it were not read");
+                return Ok(Some(Problem::new("body_too_large", detail)));
+            }
+            let mut searched = unread.len();
+            unread.extend_from_slice(&piece);
+            while let Some(end) = unread[searched..].iter().position(|byte| *byte == b'\n') {
+                let line = unread.split_to(searched + end + 1);
+                if let Some(problem) = self.line(&line).await? {
+                    return Ok(Some(problem));
+                }
+                searched = 0;
+            }
+            if unread.len() > BODY_BYTES_MAX {
+                return Ok(Some(line_too_long()));
+            }
+        }
+        let problem = self.line(&unread).await?;
+        self.take_in().await?;
+        Ok(problem)
+    }
+
+    /// The next piece of the body. While none comes, what was read so far is taken in.
+    async fn next(&mut self, body: &mut Body) -> Result<Result<Option<Bytes>, Problem>, Gone> {
+        if !self.chunk.is_empty() {
+            match timeout(BATCH_CHUNK_WAIT, next_piece(body)).await {
+                Ok(piece) => return Ok(piece),
+                Err(_) => self.take_in().await?,
+            }
+        }
+        Ok(next_piece(body).await)
+    }
+
+    /// Reads one line. Answers with a problem that ends the batch.
+    async fn line(&mut self, line: &[u8]) -> Result<Option<Problem>, Gone> {
+        let text = line.trim_ascii();
+        if text.len() > BODY_BYTES_MAX {
+            return Ok(Some(line_too_long()));
+        }
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if self.lines >= BATCH_LINES_MAX {
+            let detail = format!("a batch has at most {BATCH_LINES_MAX} lines; send the others in a batch of their own");
+            return Ok(Some(Problem::new("body_too_large", detail)));
+        }
+        self.lines += 1;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let order = strict_json::parse(text).and_then(|body| orders::read(&body, Problems::default()));
+        self.chunk.push((self.lines, order));
+        self.chunk_bytes += text.len();
+        if self.chunk.len() >= BATCH_CHUNK_LINES || self.chunk_bytes >= BATCH_CHUNK_BYTES {
+            self.take_in().await?;
+        }
+        Ok(None)
+    }
+
+    /// Takes in what was read, and tells what became of it.
+    async fn take_in(&mut self) -> Result<(), Gone> {
+        self.chunk_bytes = 0;
+        let mut good = Vec::with_capacity(self.chunk.len());
+        let mut lines = Vec::with_capacity(self.chunk.len());
+        for (line, read) in self.chunk.drain(..) {
+            match read {
+                Ok(order) => {
+                    good.push(order);
+                    lines.push((line, None));
+                }
+                Err(problem) => lines.push((line, Some(problem))),
+            }
+        }
+        let results = if good.is_empty() {
+            Vec::new()
+        } else {
+            self.app.service.process_orders_with_sync(good, &self.caller).await
+        };
+        let text = self.told(lines, results).await;
+        self.send(text).await
+    }
+
+    async fn told(
+        &self,
+        lines: Vec<(u64, Option<Problem>)>,
+        results: Vec<Result<SyncResult, StoreError>>,
+    ) -> Vec<u8> {
+        let names = self.app.names().await.unwrap_or_default();
+        let mut results = results.into_iter();
+        let mut text = Vec::with_capacity(lines.len() * 768);
+        for (line, problem) in lines {
+            let result = match problem {
+                Some(problem) => Err(problem),
+                None => results.next().unwrap_or(Err(StoreError::Closed)).map_err(Problem::from),
+            };
+            let (status, result, problem) = match &result {
+                Ok(result) => (sync_status(result), Some(SyncBody::new(result, &names)), None),
+                Err(_) => (StatusCode::OK, None, result.err()),
+            };
+            let status = problem.as_ref().map_or(status, Problem::status).as_u16();
+            let told = BatchLineBody { line, status, result, problem };
+            if let Err(error) = serde_json::to_writer(&mut text, &told) {
+                tracing::error!(%error, "a result of a batch cannot be written");
+            }
+            text.push(b'\n');
+        }
+        text
+    }
+
+    async fn send(&self, text: Vec<u8>) -> Result<(), Gone> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let kibibytes = u32::try_from(text.len() / 1024 + 1).unwrap_or(u32::MAX).min(BATCH_RESULTS_KIB_MAX);
+        let room = tokio::select! {
+            room = self.room.clone().acquire_many_owned(kibibytes) => room.map_err(|_| Gone)?,
+            () = self.results.closed() => return Err(Gone),
+        };
+        self.results.send((text.into(), room)).map_err(|_| Gone)
+    }
+}
+
+fn line_too_long() -> Problem {
+    let detail = format!("a line has at most {BODY_BYTES_MAX} bytes; this one and those after it were not taken in");
+    Problem::new("body_too_large", detail)
+}

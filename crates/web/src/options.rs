@@ -1,0 +1,29 @@
+//! What the one who starts the server decides.
+
+use std::time::Duration;
+
+/// How the HTTP interface behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebOptions {
+    /// Whether requests need no key while there is none. Only for a server that listens on loopback.
+    pub open: bool,
+    /// Whoever asks is this caller, an admin, whatever the headers say. Only for a router without a socket, in the
+    /// process of the one who asks.
+    pub sole_caller: Option<String>,
+    /// The version that `GET /status` names.
+    pub version: String,
+    /// How long a request may take once its body was read. Longer than `intake.immediate_timeout_ms`.
+    pub request_timeout: Duration,
+}
+
+impl Default for WebOptions {
+    /// Closed without keys: openness is asked for, never assumed.
+    fn default() -> Self {
+        Self {
+            open: false,
+            sole_caller: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
