@@ -408,9 +408,14 @@ impl<'a> Draft<'a> {
             if before != Some(&file) {
                 file.order.updated_at = self.now;
             }
-            let Some(change) = FileChange::between(before, file) else {
+            let Some(mut change) = FileChange::between(before, file) else {
                 continue;
             };
+            // A finished operation that is undone was not in the file, and still it is not new.
+            for changed in &mut change.changed_operations {
+                let id = change.after.operations[changed.position].id;
+                changed.is_new = changes.log.iter().any(|entry| entry.operation == id && entry.version == 1);
+            }
             for &position in &change.changed_lines {
                 changes
                     .line_holders

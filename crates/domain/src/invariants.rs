@@ -20,7 +20,11 @@ pub fn check_changes(view: &View, changes: &Changes) -> Result<(), String> {
         let before = loaded(view, &change.after)?;
         for changed in &change.changed_operations {
             let after = &change.after.operations[changed.position];
-            check_operation(before.and_then(|file| file.operation(after.id)), after, changes)?;
+            // A finished operation is not in the file: it was loaded by itself.
+            let stored = before
+                .and_then(|file| file.operation(after.id))
+                .or_else(|| view.operation(&after.id).ok().flatten());
+            check_operation(stored, after, changes)?;
         }
         check_file(&change.after)?;
     }
