@@ -414,7 +414,10 @@ impl<'a> Draft<'a> {
             // A finished operation that is undone was not in the file, and still it is not new.
             for changed in &mut change.changed_operations {
                 let id = change.after.operations[changed.position].id;
-                changed.is_new = changes.log.iter().any(|entry| entry.operation == id && entry.version == 1);
+                changed.is_new = changes
+                    .log
+                    .iter()
+                    .any(|entry| entry.operation == id && entry.version == 1);
             }
             for &position in &change.changed_lines {
                 changes

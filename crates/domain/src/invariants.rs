@@ -181,7 +181,13 @@ fn check_file(file: &OrderFile) -> Result<(), String> {
 /// Whether an unfinished operation waits for something that will come, or is before a person.
 fn has_next_step(file: &OrderFile, operation: &Operation) -> bool {
     use crate::operation::WaitingFor::{Account, Delivery, Payment, Review, Stock};
-    let reviewed = operation.review.is_some() || open_review_of(file, operation.id);
+    // A review that is not in the file is about an outage, and is answered only with all of its operations.
+    let closed_now = |id| {
+        file.reviews
+            .iter()
+            .any(|review| review.id == id && !review.is_open())
+    };
+    let reviewed = operation.review.is_some_and(|id| !closed_now(id)) || open_review_of(file, operation.id);
     match (operation.status, operation.waiting_for) {
         (OperationStatus::Processing, _) => file.delivery.is_some(),
         (OperationStatus::Failed, _) | (_, Some(Review)) => reviewed,

@@ -64,26 +64,73 @@ pub(super) fn fill(
     lines: &[usize],
     negative_allowed: bool,
 ) -> Result<(), Stop> {
-    let (wants, missing) = wants(draft, file, lines)?;
+    let (wants, missing) = wants(draft, file, lines, None)?;
+    take_or_ask(draft, file, operation, &wants, &missing, negative_allowed)
+}
+
+/// Tries an operation again that had to wait. Of lines that have taken something it takes only what it
+/// recorded: what was refunded meanwhile, or given back before the line came here, is not taken again.
+pub(super) fn refill(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    operation: &mut Operation,
+    lines: &[usize],
+    negative_allowed: bool,
+) -> Result<(), Stop> {
+    let (wants, missing) = wants(draft, file, lines, Some(&operation.lines))?;
+    take_or_ask(draft, file, operation, &wants, &missing, negative_allowed)
+}
+
+/// Records what an operation is to take later, and takes nothing now.
+pub(super) fn plan(
+    draft: &Draft<'_>,
+    file: &OrderFile,
+    operation: &mut Operation,
+    lines: &[usize],
+) -> Result<(), Stop> {
+    let (wants, missing) = wants(draft, file, lines, None)?;
+    operation.lines = lines_to_take(file, &wants, &missing);
+    Ok(())
+}
+
+fn take_or_ask(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    operation: &mut Operation,
+    wants: &[Want],
+    missing: &[usize],
+    negative_allowed: bool,
+) -> Result<(), Stop> {
     if !missing.is_empty() {
-        ask_for_skus(draft, file, operation, lines, &missing);
+        operation.lines = lines_to_take(file, wants, missing);
+        ask_for_skus(draft, file, operation, missing);
         return Ok(());
     }
-    apply_or_wait(draft, file, operation, &wants, negative_allowed)
+    apply_or_wait(draft, file, operation, wants, negative_allowed)
 }
 
 /// What lines lack, and which of them cannot be told for want of a SKU.
-fn wants(draft: &Draft<'_>, file: &OrderFile, lines: &[usize]) -> Result<(Vec<Want>, Vec<usize>), Stop> {
+fn wants(
+    draft: &Draft<'_>,
+    file: &OrderFile,
+    lines: &[usize],
+    recorded: Option<&[OperationLine]>,
+) -> Result<(Vec<Want>, Vec<usize>), Stop> {
     let mut wants = Vec::with_capacity(lines.len());
     let mut missing = Vec::new();
     for &index in lines {
         let line = &file.order.lines[index];
         if !line.parts.is_empty() {
-            wants.extend(line.parts.iter().map(|part| Want {
-                line: index,
-                key: part.key.clone(),
-                units: part.units,
-                delta: part.units * line.quantity - part.taken,
+            wants.extend(line.parts.iter().map(|part| {
+                let lacks = part.units * line.quantity - part.taken;
+                Want {
+                    line: index,
+                    key: part.key.clone(),
+                    units: part.units,
+                    delta: recorded.map_or(lacks, |recorded| {
+                        recorded_of(recorded, line, part).clamp(-part.taken, lacks.max(0))
+                    }),
+                }
             }));
             continue;
         }
@@ -103,13 +150,26 @@ fn wants(draft: &Draft<'_>, file: &OrderFile, lines: &[usize]) -> Result<(Vec<Wa
     Ok((wants, missing))
 }
 
-fn ask_for_skus(
-    draft: &mut Draft<'_>,
-    file: &mut OrderFile,
-    operation: &mut Operation,
-    lines: &[usize],
-    missing: &[usize],
-) {
+/// What an operation recorded that it takes of a part.
+fn recorded_of(recorded: &[OperationLine], line: &Line, part: &Part) -> i64 {
+    recorded
+        .iter()
+        .filter(|named| {
+            named.line.as_ref() == Some(&line.id)
+                && named.sku.as_ref() == Some(&part.key.sku)
+                && named.warehouse == part.key.warehouse
+        })
+        .map(|named| named.quantity)
+        .sum()
+}
+
+fn lines_to_take(file: &OrderFile, wants: &[Want], missing: &[usize]) -> Vec<OperationLine> {
+    let mut lines = wanted_lines(file, wants);
+    lines.extend(planned_lines(file, missing));
+    lines
+}
+
+fn ask_for_skus(draft: &mut Draft<'_>, file: &mut OrderFile, operation: &mut Operation, missing: &[usize]) {
     let lacking: Vec<_> = missing
         .iter()
         .map(|&index| {
@@ -117,19 +177,45 @@ fn ask_for_skus(
             json!({ "line_item_id": line.id, "offer_id": line.offer, "quantity": line.quantity })
         })
         .collect();
-    draft.close(file, &[ReviewReason::SkuUnknown, ReviewReason::InsufficientStock]);
     let review = draft.ask(
         file,
         ReviewReason::SkuMissing,
         Some(operation.id),
         json!({ "lines": lacking }),
     );
-    operation.lines = planned_lines(file, lines);
     operation.review = Some(review);
+    close_other_questions(draft, file, operation, ReviewReason::SkuMissing);
     file.order.standing = Standing::AwaitsReview;
-    file.order.awaited.clear();
     let error = "a line has neither offer.external.id nor a mapping: set a mapping for its offer";
     draft.wait(operation, WaitingFor::Review, Some(error));
+}
+
+/// An operation of an order, which is not in the file now, waits for stock or a SKU no longer, or for something
+/// else: what no other operation of the order waits for is waited for no more.
+pub(super) fn stop_waiting(draft: &mut Draft<'_>, file: &mut OrderFile) {
+    let waiting: Vec<_> = file
+        .operations
+        .iter()
+        .filter(|other| level::is_unapplied(other))
+        .map(|other| (other.id, other.review, other.waiting_for))
+        .collect();
+    if waiting
+        .iter()
+        .all(|(_, _, waiting_for)| *waiting_for != Some(WaitingFor::Stock))
+    {
+        file.order.awaited.clear();
+    }
+    let mut unused = Vec::new();
+    for review in file.reviews.iter_mut().filter(|review| review.is_open()) {
+        if !STOCK_REASONS.contains(&review.reason) {
+            continue;
+        }
+        match waiting.iter().find(|(_, asked, _)| *asked == Some(review.id)) {
+            Some((operation, _, _)) => review.operation = Some(*operation),
+            None => unused.push(review.reason),
+        }
+    }
+    draft.close(file, &unused);
 }
 
 /// The lines of an operation that has taken nothing yet.
@@ -164,10 +250,35 @@ pub(super) fn apply_or_wait(
         return Ok(());
     }
     make_movements(draft, file, operation, wants, negative_allowed)?;
-    draft.close(file, &STOCK_REASONS);
+    if file.order.form_seen && file.order.first_operation == Some(operation.id) {
+        name_all_lines(file, operation);
+    }
     operation.review = None;
-    file.order.awaited.clear();
+    stop_waiting(draft, file);
     level::after_movement(draft, file, operation)
+}
+
+/// The operation that answers for a form names all that the form has taken, also what came to it from other
+/// forms or from single lines: so undoing it gives everything back.
+fn name_all_lines(file: &OrderFile, operation: &mut Operation) {
+    let taken: Vec<Want> = file
+        .order
+        .lines
+        .iter()
+        .enumerate()
+        .flat_map(|(position, line)| {
+            line.parts
+                .iter()
+                .filter(|part| part.taken > 0)
+                .map(move |part| Want {
+                    line: position,
+                    key: part.key.clone(),
+                    units: part.units,
+                    delta: part.taken,
+                })
+        })
+        .collect();
+    operation.lines = wanted_lines(file, &taken);
 }
 
 /// One SKU of which there is too little.
@@ -204,12 +315,11 @@ fn wait_for_stock(
     shortages: &[Shortage],
 ) {
     let unknown = shortages.iter().any(|shortage| shortage.available.is_none());
-    let (reason, other) = if unknown {
-        (ReviewReason::SkuUnknown, ReviewReason::InsufficientStock)
+    let reason = if unknown {
+        ReviewReason::SkuUnknown
     } else {
-        (ReviewReason::InsufficientStock, ReviewReason::SkuUnknown)
+        ReviewReason::InsufficientStock
     };
-    draft.close(file, &[other, ReviewReason::SkuMissing]);
     let lines: Vec<_> = shortages
         .iter()
         .map(|shortage| {
@@ -224,13 +334,37 @@ fn wait_for_stock(
     let review = draft.ask(file, reason, Some(operation.id), json!({ "lines": lines }));
     operation.lines = wanted_lines(file, wants);
     operation.review = Some(review);
-    file.order.awaited = shortages.iter().map(|shortage| shortage.key.clone()).collect();
+    close_other_questions(draft, file, operation, reason);
+    for shortage in shortages {
+        if !file.order.awaited.contains(&shortage.key) {
+            file.order.awaited.push(shortage.key.clone());
+        }
+    }
     file.order.standing = Standing::AwaitsStock;
     draft.wait(
         operation,
         WaitingFor::Stock,
         Some(&shortage_sentence(&shortages[0], shortages.len())),
     );
+}
+
+/// The question changed with the cause: what was asked before for this operation alone is closed.
+fn close_other_questions(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    operation: &Operation,
+    reason: ReviewReason,
+) {
+    let same = file
+        .reviews
+        .iter()
+        .position(|review| review.is_open() && review.reason == reason);
+    let Some(same) = same else { return };
+    // It stands aside while the others are looked through.
+    let mut asked = file.reviews.remove(same);
+    asked.operation = Some(operation.id);
+    stop_waiting(draft, file);
+    file.reviews.insert(same, asked);
 }
 
 fn shortage_sentence(first: &Shortage, count: usize) -> String {
@@ -258,7 +392,7 @@ fn shortage_sentence(first: &Shortage, count: usize) -> String {
     }
 }
 
-fn wanted_lines(file: &OrderFile, wants: &[Want]) -> Vec<OperationLine> {
+pub(super) fn wanted_lines(file: &OrderFile, wants: &[Want]) -> Vec<OperationLine> {
     wants
         .iter()
         .map(|want| {

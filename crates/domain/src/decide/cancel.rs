@@ -6,7 +6,6 @@ use super::command::OrderOutcome;
 use super::{apply, level, refund, take_in};
 use crate::draft::Draft;
 use crate::form::{FormStatus, OrderCopy};
-use crate::operation::OperationStatus;
 use crate::order::Standing;
 use crate::review::ReviewReason;
 use crate::view::{OrderFile, Stop};
@@ -18,16 +17,15 @@ pub(super) fn cancel(
     copy: &OrderCopy,
 ) -> Result<OrderOutcome, Stop> {
     let is_final = copy.status == FormStatus::Cancelled;
-    let was_cancelled = matches!(file.order.standing, Standing::Cancelled { .. });
     match &mut file.order.standing {
         Standing::Cancelled { is_final: known } => {
             *known |= is_final;
+            draft.close(&mut file, &[ReviewReason::Reopened]);
             return take_in::answer(draft, file, true);
         }
         Standing::Merged { .. } | Standing::Skipped { .. } => return take_in::answer(draft, file, true),
         _ => {}
     }
-    debug_assert!(!was_cancelled, "a cancelled order was answered above");
     if file.order.shipped && file.order.taken() > 0 {
         if !file
             .order
@@ -40,7 +38,7 @@ pub(super) fn cancel(
         return take_in::answer(draft, file, true);
     }
     call_off_waiting(draft, &mut file, "the order was cancelled")?;
-    draft.close(&mut file, &apply::STOCK_REASONS);
+    apply::stop_waiting(draft, &mut file);
     draft.close(
         &mut file,
         &[
@@ -48,9 +46,10 @@ pub(super) fn cancel(
             ReviewReason::OtherAccount,
             ReviewReason::QuantityMismatch,
             ReviewReason::Reopened,
+            ReviewReason::Returned,
+            ReviewReason::CancelledAfterShipment,
         ],
     );
-    file.order.awaited.clear();
     file.order.standing = Standing::Cancelled { is_final };
     if file.order.taken() > 0 {
         refund::give_back_all(draft, &mut file, "the order was cancelled")?;
@@ -63,9 +62,7 @@ pub(super) fn call_off_waiting(draft: &mut Draft<'_>, file: &mut OrderFile, why:
     let waiting: Vec<_> = file
         .operations
         .iter()
-        .filter(|operation| {
-            operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
-        })
+        .filter(|operation| level::is_unapplied(operation))
         .map(|operation| operation.id)
         .collect();
     for id in waiting {

@@ -49,6 +49,7 @@ fn claim_one(draft: &mut Draft<'_>, file: &mut OrderFile, key: &OrderKey) -> Res
     if let Some(lease) = delivery.lease.take() {
         // The worker was never heard of again: what it was to send may have arrived, or may yet.
         delivery.doubts.remember(lease.flag, draft.now);
+        super::settle::doubt_confirmed(file, lease.flag);
         return_to_pending(draft, file, "the lease of its delivery ended")?;
     }
     let flag = file.order.level();
@@ -75,7 +76,10 @@ fn claim_one(draft: &mut Draft<'_>, file: &mut OrderFile, key: &OrderKey) -> Res
         task: delivery.task,
         read_back: delivery.doubts.of(!flag).is_some(),
         owed_since: delivery.owed_since,
-        is_retry: file.operations.iter().any(|operation| operation.next_retry_at.is_some()),
+        is_retry: file
+            .operations
+            .iter()
+            .any(|operation| operation.next_retry_at.is_some()),
     };
     file.delivery = Some(Delivery {
         due_at: until,
@@ -105,7 +109,7 @@ fn complete_without_call(draft: &mut Draft<'_>, file: &mut OrderFile) -> Result<
     Ok(())
 }
 
-fn is_waiting(operation: &crate::operation::Operation) -> bool {
+pub(super) fn is_waiting(operation: &crate::operation::Operation) -> bool {
     operation.status == OperationStatus::Pending
         && matches!(
             operation.waiting_for,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::apply::{self, fill};
 use super::command::{Deduct, OrderOutcome};
-use super::take_in;
+use super::{level, retry_now, take_in};
 use crate::draft::Draft;
 use crate::ids::LineItemId;
 use crate::operation::OperationType;
@@ -48,7 +48,10 @@ pub(super) fn deduct(draft: &mut Draft<'_>, request: &Deduct) -> Result<OrderOut
         file.order.standing,
         Standing::Applied | Standing::AwaitsStock | Standing::AwaitsPayment | Standing::AwaitsReview
     );
-    if is_closed {
+    // Whether such a form is to be deducted at all is what a person is asked.
+    let is_asked = file.open_review(ReviewReason::RemoteOnly).is_some()
+        || file.order.form_seen && file.open_review(ReviewReason::OtherAccount).is_some();
+    if is_closed || is_asked {
         return take_in::answer(draft, file, true);
     }
     let position = if file.order.form_seen {
@@ -225,10 +228,28 @@ fn take_line(
     }
     let operation_id = operation.id;
     let (error, review) = (operation.error_message.clone(), operation.review);
+    let is_taken = operation.stock_applied_at.is_some();
     file.operations.push(operation);
+    if is_taken && file.order.form_seen {
+        leave_to_single_line(draft, &mut file, &id)?;
+    }
     let mut outcome = take_in::answer(draft, file, false)?;
     outcome.operation = Some(operation_id);
     outcome.error = error;
     outcome.review = review;
     Ok(outcome)
+}
+
+/// A line of a known form was taken by itself: the form's own operation takes the others, and when none is left
+/// the form is covered.
+fn leave_to_single_line(draft: &mut Draft<'_>, file: &mut OrderFile, line: &LineItemId) -> Result<(), Stop> {
+    for operation in &mut file.operations {
+        if level::is_unapplied(operation) {
+            operation.lines.retain(|named| named.line.as_ref() != Some(line));
+        }
+    }
+    if file.order.lines.iter().any(|line| line.parts.is_empty()) {
+        return Ok(());
+    }
+    retry_now::fill_those(draft, file, false, |operation| operation.lines.is_empty())
 }

@@ -1,10 +1,14 @@
 //! What an order owes the orders service after its stock has moved (invariant 6).
 
+use serde_json::json;
+
+use super::apply;
 use crate::delivery::{Delivery, Doubts, Task};
 use crate::draft::Draft;
 use crate::ids::OperationId;
 use crate::operation::{Operation, OperationStatus, WaitingFor};
 use crate::order::Standing;
+use crate::review::ReviewReason;
 use crate::view::{OrderFile, Stop};
 
 /// After an operation moved stock: where the order stands, and what the operation waits for now.
@@ -15,25 +19,30 @@ pub(super) fn after_movement(
     file: &mut OrderFile,
     operation: &mut Operation,
 ) -> Result<(), Stop> {
-    match file
+    if !file.order.level() {
+        call_differences_off(draft, file)?;
+        draft.close(file, &[ReviewReason::QuantityMismatch, ReviewReason::Returned]);
+    }
+    let open = file
         .operations
         .iter()
-        .find(|other| !is_applied(other) && other.id != operation.id)
-    {
-        // The form is not covered yet: its flag is held back until every line is.
-        Some(open) if open.status == OperationStatus::Pending => {
-            let (waiting_for, review) = (open.waiting_for.unwrap_or(WaitingFor::Review), open.review);
-            operation.review = review;
-            draft.wait(operation, waiting_for, None);
-            return Ok(());
-        }
-        _ => {}
-    }
-    file.order.standing = match &file.order.standing {
-        standing @ Standing::Cancelled { .. } => standing.clone(),
-        _ if file.order.level() => Standing::Applied,
-        _ => Standing::GivenBack,
+        .find(|other| is_unapplied(other))
+        .map(|open| (open.waiting_for.unwrap_or(WaitingFor::Review), open.review));
+    file.order.standing = match (&file.order.standing, open) {
+        (standing @ Standing::Cancelled { .. }, _) => standing.clone(),
+        (_, Some((WaitingFor::Payment, _))) => Standing::AwaitsPayment,
+        (_, Some((WaitingFor::Stock, _))) => Standing::AwaitsStock,
+        (_, Some(_)) => Standing::AwaitsReview,
+        (_, None) if file.order.level() => Standing::Applied,
+        (_, None) => Standing::GivenBack,
     };
+    if let Some((waiting_for, review)) = open
+        && is_held_back(file)
+    {
+        operation.review = review;
+        draft.wait(operation, waiting_for, None);
+        return Ok(());
+    }
     if is_confirmed(file) {
         return draft.complete_at_once(operation, "the service holds this flag already");
     }
@@ -43,14 +52,38 @@ pub(super) fn after_movement(
     Ok(())
 }
 
+/// While a known form is not covered, a true flag that the service was never sent is held back.
+fn is_held_back(file: &OrderFile) -> bool {
+    file.order.form_seen
+        && file.order.level()
+        && file.delivery.is_none()
+        && file.order.flag_confirmed != Some(true)
+}
+
+/// Of a form of which nothing is taken any more, nothing more is taken by itself: the differences that still
+/// wait for stock are called off.
+fn call_differences_off(draft: &mut Draft<'_>, file: &mut OrderFile) -> Result<(), Stop> {
+    if !file.order.form_seen {
+        return Ok(());
+    }
+    let first = file.order.first_operation;
+    for operation in &mut file.operations {
+        if is_unapplied(operation) && Some(operation.id) != first {
+            draft.roll_back(operation, json!({ "why": "all that was taken has come back" }))?;
+        }
+    }
+    apply::stop_waiting(draft, file);
+    Ok(())
+}
+
 /// Whether the service is known to hold the level, with nothing on the way that could change it.
 fn is_confirmed(file: &OrderFile) -> bool {
     file.order.flag_confirmed == Some(file.order.level()) && file.delivery.is_none()
 }
 
-/// Whether an operation moved its stock, or never will.
-fn is_applied(operation: &Operation) -> bool {
-    operation.stock_applied_at.is_some() || !operation.status.is_unfinished()
+/// Whether an operation waits to move its stock.
+pub(super) fn is_unapplied(operation: &Operation) -> bool {
+    operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
 }
 
 /// Makes the delivery of what was held back due, once nothing holds it back any more.
@@ -63,7 +96,7 @@ pub(super) fn release(draft: &mut Draft<'_>, file: &mut OrderFile) {
 }
 
 /// Operations whose flag was held back until the form was covered now wait for delivery.
-fn release_held(draft: &mut Draft<'_>, file: &mut OrderFile) {
+pub(super) fn release_held(draft: &mut Draft<'_>, file: &mut OrderFile) {
     for operation in &mut file.operations {
         if operation.status == OperationStatus::Pending
             && operation.stock_applied_at.is_some()
@@ -111,8 +144,17 @@ pub(super) fn take_operation(file: &mut OrderFile, id: OperationId) -> Option<(u
 pub(super) fn unapplied(file: &OrderFile) -> Option<OperationId> {
     file.operations
         .iter()
-        .find(|operation| {
-            operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
-        })
+        .find(|operation| is_unapplied(operation))
         .map(|operation| operation.id)
+}
+
+/// Takes the operation out of a file that waits to move its stock: that of the whole form before any other.
+pub(super) fn take_waiting(file: &mut OrderFile, first: Option<OperationId>) -> Option<(usize, Operation)> {
+    let of_form = file
+        .operations
+        .iter()
+        .find(|operation| is_unapplied(operation) && Some(operation.id) == first)
+        .map(|operation| operation.id);
+    let id = of_form.or_else(|| unapplied(file))?;
+    take_operation(file, id)
 }

@@ -10,8 +10,9 @@ use super::{level, take_in};
 use crate::draft::{Draft, Move};
 use crate::form::OrderCopy;
 use crate::ids::{LineItemId, OrderKey};
-use crate::operation::{Operation, OperationLine, OperationStatus, OperationType};
+use crate::operation::{Operation, OperationStatus, OperationType};
 use crate::order::{Line, Part, Standing};
+use crate::review::ReviewReason;
 use crate::view::{OrderFile, Stop};
 
 /// Other orders that hold lines of this one.
@@ -38,6 +39,44 @@ pub(super) fn holders_of<'l>(
         }
     }
     Ok(holders.into_iter().collect())
+}
+
+/// The first holder that is of another account.
+pub(super) fn foreign<'h>(own: &OrderKey, holders: &'h [OrderKey]) -> Option<&'h OrderKey> {
+    holders.iter().find(|holder| holder.account != own.account)
+}
+
+/// A copy of a known order names a line that another account holds: a person is asked, and nothing moves.
+pub(super) fn ask_about_foreign(
+    draft: &mut Draft<'_>,
+    mut file: OrderFile,
+    copy: &OrderCopy,
+    holder: &OrderKey,
+) -> Result<OrderOutcome, Stop> {
+    if file.order.answered.contains(&ReviewReason::OtherAccount) {
+        return take_in::answer(draft, file, true);
+    }
+    let details = super::resolve::held_elsewhere(holder, copy);
+    let review = draft.ask(&mut file, ReviewReason::OtherAccount, None, details);
+    let mut outcome = take_in::answer(draft, file, true)?;
+    outcome.review = Some(review);
+    Ok(outcome)
+}
+
+/// Whether a form that holds a line counts as deducted elsewhere: what a person, or the service, said of it
+/// goes along with the line.
+pub(super) fn settled_elsewhere(draft: &mut Draft<'_>, holders: &[OrderKey]) -> Result<bool, Stop> {
+    for holder in holders {
+        if let Some(file) = draft.take(holder)? {
+            let settled = file.order.standing == Standing::Settled
+                || file.open_review(ReviewReason::RemoteOnly).is_some();
+            draft.put(file);
+            if settled {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The form of the same account that is the merged one instead of the newcomer: the one with more lines; of
@@ -91,13 +130,13 @@ pub(super) fn absorb(
             continue;
         };
         // What a cancellation brought back is taken again for the form that was paid after all.
-        let carries = !matches!(other.order.standing, Standing::Cancelled { .. });
+        let cancelled = matches!(other.order.standing, Standing::Cancelled { .. });
         for (position, line) in file.order.lines.iter_mut().enumerate() {
             let Some(at) = other.order.lines.iter().position(|theirs| theirs.id == line.id) else {
                 continue;
             };
             let theirs = other.order.lines.remove(at);
-            if carries && !theirs.parts.is_empty() {
+            if theirs.taken() > 0 || !cancelled && !theirs.parts.is_empty() {
                 line.parts = theirs.parts;
                 moved.push(position);
             }
@@ -113,6 +152,12 @@ pub(super) fn absorb(
 
 /// Closes a form whose lines went into another one.
 fn close_merged(draft: &mut Draft<'_>, other: &mut OrderFile, into: &OrderKey) -> Result<(), Stop> {
+    // An attempt that failed may have arrived all the same, and a delivery given up keeps no doubts.
+    let had_failed = other.order.flag_confirmed.is_none()
+        && other
+            .operations
+            .iter()
+            .any(|operation| operation.status == OperationStatus::Failed);
     let called_off: Vec<_> = other
         .operations
         .iter()
@@ -134,7 +179,8 @@ fn close_merged(draft: &mut Draft<'_>, other: &mut OrderFile, into: &OrderKey) -
     };
     let open: Vec<_> = other.reviews.iter().map(|review| review.reason).collect();
     draft.close(other, &open);
-    let may_hold_true = other.order.flag_confirmed == Some(true)
+    let may_hold_true = had_failed
+        || other.order.flag_confirmed == Some(true)
         || other
             .delivery
             .as_ref()
@@ -145,32 +191,15 @@ fn close_merged(draft: &mut Draft<'_>, other: &mut OrderFile, into: &OrderKey) -
             .iter()
             .any(|operation| operation.status.is_unfinished())
     {
+        level::release_held(draft, other);
         level::owe(draft, other);
     }
-    Ok(())
-}
-
-/// Names the lines that came with their deduction in the operation of the form they came to.
-pub(super) fn name_moved_lines(file: &OrderFile, operation: &mut Operation, moved: &[usize]) {
-    for &position in moved {
-        let line = &file.order.lines[position];
-        if operation
-            .lines
-            .iter()
-            .any(|named| named.line.as_ref() == Some(&line.id))
-        {
-            continue;
-        }
-        operation
-            .lines
-            .extend(line.parts.iter().map(|part| OperationLine {
-                line: Some(line.id.clone()),
-                offer: line.offer.clone(),
-                sku: Some(part.key.sku.clone()),
-                quantity: part.taken,
-                warehouse: part.key.warehouse.clone(),
-            }));
+    if let Some(delivery) = &mut other.delivery
+        && had_failed
+    {
+        delivery.doubts.remember(true, draft.now);
     }
+    Ok(())
 }
 
 /// Moves the difference that a newer copy makes, both ways, as a new operation.
@@ -180,6 +209,9 @@ pub(super) fn move_difference(
     copy: &OrderCopy,
     holders: &[OrderKey],
 ) -> Result<OrderOutcome, Stop> {
+    if let Some(holder) = foreign(&file.order.key, holders) {
+        return ask_about_foreign(draft, file, copy, holder);
+    }
     let mut lines = take_in::copy_lines(&file.order.key, copy);
     let mut new_lines = Vec::new();
     let mut wants = Vec::new();
@@ -204,7 +236,7 @@ pub(super) fn move_difference(
         .order
         .lines
         .iter()
-        .filter(|ours| lines.iter().all(|line| line.id != ours.id) && ours.taken() > 0)
+        .filter(|ours| lines.iter().all(|line| line.id != ours.id))
         .cloned()
         .collect();
     for mut line in gone {
@@ -263,6 +295,11 @@ fn record_difference(
         json!({ "why": "a newer copy" }),
     );
     apply::apply_or_wait(draft, &mut file, &mut operation, &wants, false)?;
+    if operation_type == OperationType::Refund {
+        for line in &mut operation.lines {
+            line.quantity = -line.quantity;
+        }
+    }
     let id = operation.id;
     file.operations.push(operation);
     let mut outcome = take_in::answer(draft, file, false)?;

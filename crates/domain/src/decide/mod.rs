@@ -9,6 +9,8 @@ mod take_in;
 
 mod merge;
 
+mod revise;
+
 mod deduct;
 
 mod apply;
@@ -110,9 +112,7 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
         Command::GiveUp { account, before } => outage::give_up(draft, *account, *before).map(Outcome::Outage),
         Command::EndOutage { review } => outage::end(draft, *review).map(Outcome::Outage),
         Command::AskAboutUnpaid { before } => unpaid::ask(draft, *before).map(Outcome::Outage),
-        Command::EndUnpaid { review, deduct } => {
-            unpaid::end(draft, *review, *deduct).map(Outcome::Orders)
-        }
+        Command::EndUnpaid { review, deduct } => unpaid::end(draft, *review, *deduct).map(Outcome::Orders),
         Command::CloseUnpaid { review } => unpaid::close(draft, *review).map(|()| Outcome::Done),
         Command::CloseWidely { reason, subject } => {
             resolve::close_widely(draft, *reason, subject).map(|()| Outcome::Done)

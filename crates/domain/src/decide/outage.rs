@@ -10,7 +10,7 @@ use crate::ids::{AccountId, ReviewId};
 use crate::limits::RETRIED_TOGETHER_MAX;
 use crate::operation::{Action, OperationStatus, WaitingFor};
 use crate::review::{ReviewReason, Subject};
-use crate::view::{Key, ListKey, Stop};
+use crate::view::{Key, ListKey, OrderFile, Stop};
 
 /// Gives up deliveries owed since before a moment.
 pub(super) fn give_up(
@@ -42,6 +42,7 @@ pub(super) fn give_up(
             .as_ref()
             .is_some_and(|delivery| delivery.lease.is_none())
         {
+            let moved_before = outcome.moved;
             for operation in &mut file.operations {
                 let waits = operation.status == OperationStatus::Pending
                     && matches!(
@@ -65,7 +66,13 @@ pub(super) fn give_up(
                 draft.advance(operation, OperationStatus::Failed, Action::Failed, why, None)?;
                 outcome.moved += 1;
             }
-            file.delivery = None;
+            if outcome.moved > moved_before {
+                file.delivery = None;
+            } else if let Some(delivery) = &mut file.delivery {
+                // No operation waits for it (a merged form's false, a read-back): it is not given up, and it
+                // must not stand before those that are.
+                delivery.owed_since = draft.now;
+            }
         }
         draft.put(file);
     }
@@ -101,6 +108,17 @@ pub(super) fn end(draft: &mut Draft<'_>, review: ReviewId) -> Result<OutageOutco
         draft.answer_widely(stored, None, None);
     }
     Ok(outcome)
+}
+
+/// All failed operations of an order wait for delivery again.
+pub(super) fn revive_failed(draft: &mut Draft<'_>, file: &mut OrderFile) -> Result<(), Stop> {
+    for operation in &mut file.operations {
+        if operation.status == OperationStatus::Failed {
+            revive(draft, operation)?;
+        }
+    }
+    level::owe(draft, file);
+    Ok(())
 }
 
 /// A failed operation waits for delivery again, with fresh retries.

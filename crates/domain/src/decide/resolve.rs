@@ -8,8 +8,8 @@ use crate::delivery::Task;
 use crate::draft::Draft;
 use crate::form::OrderCopy;
 use crate::ids::OrderKey;
-use crate::operation::OperationStatus;
-use crate::order::Standing;
+use crate::operation::{OperationStatus, WaitingFor};
+use crate::order::{Line, Standing};
 use crate::review::{Resolution, Review, ReviewReason, Subject};
 use crate::stock::{Mapping, OfferKey, check_components};
 use crate::view::{OrderFile, Refusal, Stop};
@@ -161,51 +161,73 @@ fn record_answer(
 
 fn retry(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<super::OrderOutcome, Stop> {
     match review.reason {
-        ReviewReason::DeliveryFailed => revive_failed(draft, &mut file, Task::Send)?,
-        ReviewReason::OtherAccount => {
-            let copy = stored_copy(review)?;
-            let holders = merge::holders_of(
-                draft,
-                &file.order.key,
-                copy.lines.iter().filter_map(|line| line.id.as_ref()),
-            )?;
-            if let Some(other) = holders.first() {
-                let detail = format!("a line of it is still held by order {other}");
-                return Err(Refusal::conflict("line_held_elsewhere", detail).into());
-            }
-            file.order.lines = take_in::copy_lines(&file.order.key, &copy);
-            draft.close(&mut file, &[ReviewReason::OtherAccount]);
-            retry_now::fill_again(draft, &mut file, false)?;
-        }
+        ReviewReason::DeliveryFailed => outage::revive_failed(draft, &mut file)?,
+        ReviewReason::OtherAccount => return no_longer_foreign(draft, file, review),
         _ => retry_now::fill_again(draft, &mut file, false)?,
     }
     take_in::answer(draft, file, false)
 }
 
-/// Failed operations of an order wait for delivery again.
-fn revive_failed(draft: &mut Draft<'_>, file: &mut OrderFile, task: Task) -> Result<(), Stop> {
-    for operation in &mut file.operations {
-        if operation.status == OperationStatus::Failed {
-            outage::revive(draft, operation)?;
-        }
+/// An order whose line another account held is taken in again, now that it may be free.
+fn no_longer_foreign(
+    draft: &mut Draft<'_>,
+    mut file: OrderFile,
+    review: &Review,
+) -> Result<super::OrderOutcome, Stop> {
+    let copy = stored_copy(review)?;
+    let holders = merge::holders_of(
+        draft,
+        &file.order.key,
+        copy.lines.iter().filter_map(|line| line.id.as_ref()),
+    )?;
+    if let Some(other) = holders.first() {
+        let detail = format!("a line of it is still held by order {other}");
+        return Err(Refusal::conflict("line_held_elsewhere", detail).into());
     }
-    level::owe(draft, file);
-    if let Some(delivery) = &mut file.delivery {
-        delivery.task = task;
+    draft.close(&mut file, &[ReviewReason::OtherAccount]);
+    if !file.order.form_seen {
+        return take_in::form_arrives(draft, &again(&file, copy, false), file);
     }
-    Ok(())
+    if file.order.level() {
+        return merge::move_difference(draft, file, &copy, &holders);
+    }
+    file.order.lines = take_in::copy_lines(&file.order.key, &copy);
+    retry_now::fill_those(draft, &mut file, false, |operation| {
+        operation.review == Some(review.id)
+    })?;
+    take_in::answer(draft, file, false)
+}
+
+/// A request to take a stored copy in again.
+fn again(file: &OrderFile, copy: OrderCopy, force: bool) -> TakeIn {
+    TakeIn {
+        account: file.order.key.account,
+        copy,
+        warehouse: Some(file.order.warehouse.clone()),
+        force,
+        remote_flag: None,
+    }
 }
 
 /// The world is right as it is: nothing moves.
 fn accept(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<super::OrderOutcome, Stop> {
     match review.reason {
         // The person says that the service holds the flag: it is read back before it is believed.
-        ReviewReason::DeliveryFailed => revive_failed(draft, &mut file, Task::Verify)?,
+        ReviewReason::DeliveryFailed => {
+            outage::revive_failed(draft, &mut file)?;
+            if let Some(delivery) = &mut file.delivery {
+                delivery.task = Task::Verify;
+            }
+        }
         ReviewReason::CancelledAfterShipment
         | ReviewReason::QuantityMismatch
         | ReviewReason::Returned
         | ReviewReason::Reopened => file.order.answered.push(review.reason),
-        _ => settle_without_stock(draft, &mut file)?,
+        _ => {
+            settle_without_stock(draft, &mut file)?;
+            // Of an order that stays deducted, the same facts are not asked about again.
+            file.order.answered.push(review.reason);
+        }
     }
     take_in::answer(draft, file, false)
 }
@@ -213,8 +235,7 @@ fn accept(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result
 /// Calls off what has moved nothing, and settles the order for ever.
 fn settle_without_stock(draft: &mut Draft<'_>, file: &mut OrderFile) -> Result<(), Stop> {
     cancel::call_off_waiting(draft, file, "a person settled it")?;
-    draft.close(file, &apply::STOCK_REASONS);
-    file.order.awaited.clear();
+    apply::stop_waiting(draft, file);
     file.order.standing = if file.order.level() {
         Standing::Applied
     } else {
@@ -234,7 +255,7 @@ fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
                 .and_then(serde_json::Value::as_bool)
                 .unwrap_or(true);
             cancel::call_off_waiting(draft, &mut file, "the order was cancelled")?;
-            file.order.awaited.clear();
+            apply::stop_waiting(draft, &mut file);
             file.order.standing = Standing::Cancelled { is_final };
             refund::give_back_all(
                 draft,
@@ -256,16 +277,16 @@ fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
             return merge::move_difference(draft, file, &copy, &holders);
         }
         ReviewReason::Reopened => {
-            let request = TakeIn {
-                account: file.order.key.account,
-                copy: stored_copy(review)?,
-                warehouse: Some(file.order.warehouse.clone()),
-                force: true,
-                remote_flag: None,
-            };
+            file.order.answered.push(ReviewReason::Reopened);
+            let request = again(&file, stored_copy(review)?, true);
             return take_in::deduct_again(draft, &request, file);
         }
-        _ => retry_now::fill_again(draft, &mut file, review.reason != ReviewReason::RemoteOnly)?,
+        _ => {
+            let negative_allowed = review.reason != ReviewReason::RemoteOnly;
+            retry_now::fill_those(draft, &mut file, negative_allowed, |operation| {
+                operation.waiting_for == Some(WaitingFor::Stock) || operation.review == Some(review.id)
+            })?;
+        }
     }
     take_in::answer(draft, file, false)
 }
@@ -281,9 +302,11 @@ fn call_off(
         settle_without_stock(draft, &mut file)?;
         return take_in::answer(draft, file, false);
     }
+    // The newest first: undoing a refund takes again what undoing its deduction then gives back.
     let failed: Vec<_> = file
         .operations
         .iter()
+        .rev()
         .filter(|operation| operation.status == OperationStatus::Failed)
         .map(|operation| operation.id)
         .collect();
@@ -320,13 +343,13 @@ fn stored_copy(review: &Review) -> Result<OrderCopy, Stop> {
 /// Sets what the offer of the review's line stands for.
 fn map_offer(draft: &mut Draft<'_>, request: &Resolve, file: &OrderFile) -> Result<OfferKey, Stop> {
     check_components(&request.components).map_err(|detail| Refusal::invalid("bad_mapping", detail))?;
-    let open: Vec<_> = file
+    let open: Vec<&Line> = file
         .order
         .lines
         .iter()
         .filter(|line| line.taken() == 0 && line.offer.is_some())
         .collect();
-    let lacking = open.iter().find(|line| line.external.is_none()).or(open.first());
+    let lacking = line_in_question(draft, file, &open)?;
     let Some(offer) = lacking.and_then(|line| line.offer.clone()) else {
         let detail = "no line of the order has an offer id to map; post its form with one";
         return Err(Refusal::conflict("no_offer_to_map", detail).into());
@@ -341,6 +364,27 @@ fn map_offer(draft: &mut Draft<'_>, request: &Resolve, file: &OrderFile) -> Resu
         updated_at: draft.now,
     });
     Ok(key)
+}
+
+/// The line that a mapping is asked for: the first that stands for nothing yet, or whose SKU is not there.
+fn line_in_question<'l>(
+    draft: &Draft<'_>,
+    file: &OrderFile,
+    open: &[&'l Line],
+) -> Result<Option<&'l Line>, Stop> {
+    let mut awaited = None;
+    for line in open {
+        match apply::components(draft, file.order.key.account, line)? {
+            None => return Ok(Some(line)),
+            Some(components) => {
+                let is_awaited = components
+                    .iter()
+                    .any(|component| file.order.awaited.iter().any(|key| key.sku == component.sku));
+                awaited = awaited.or(is_awaited.then_some(*line));
+            }
+        }
+    }
+    Ok(awaited.or(open.first().copied()))
 }
 
 /// Closes the open review of a reason and a subject that is no order, because its cause is gone.

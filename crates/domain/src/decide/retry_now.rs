@@ -1,13 +1,14 @@
 //! Trying again: an operation by hand, an order whose stock or mapping has come, and all that wait for one.
 
-use super::apply::{self, fill};
+use super::apply::{self, refill};
 use super::command::{OrderOutcome, OrdersOutcome};
 use super::{level, outage, take_in};
 use crate::draft::Draft;
-use crate::ids::{OperationId, OrderKey};
+use crate::ids::{OperationId, OrderKey, ReviewId};
 use crate::limits::RETRIED_TOGETHER_MAX;
-use crate::operation::{OperationStatus, WaitingFor};
+use crate::operation::{Operation, OperationStatus, WaitingFor};
 use crate::order::Standing;
+use crate::review::ReviewReason;
 use crate::view::{ListKey, OrderFile, Refusal, Stop};
 
 /// Tries again what an order waits for.
@@ -19,18 +20,36 @@ pub(super) fn try_again(draft: &mut Draft<'_>, key: &OrderKey) -> Result<OrderOu
     take_in::answer(draft, file, false)
 }
 
-/// Tries again the stock of every operation of an order that has moved nothing yet.
+/// Tries again every operation of an order that waits for stock or a SKU. What waits for payment, or for a
+/// person to say whether it shall be deducted at all, goes on waiting.
 pub(super) fn fill_again(
     draft: &mut Draft<'_>,
     file: &mut OrderFile,
     negative_allowed: bool,
 ) -> Result<(), Stop> {
+    let asked: Vec<ReviewId> = file
+        .reviews
+        .iter()
+        .filter(|review| apply::STOCK_REASONS.contains(&review.reason))
+        .map(|review| review.id)
+        .collect();
+    fill_those(draft, file, negative_allowed, |operation| {
+        operation.waiting_for == Some(WaitingFor::Stock)
+            || operation.review.is_some_and(|review| asked.contains(&review))
+    })
+}
+
+/// Tries again some of the operations of an order that have moved nothing yet.
+pub(super) fn fill_those(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    negative_allowed: bool,
+    which: impl Fn(&Operation) -> bool,
+) -> Result<(), Stop> {
     let waiting: Vec<OperationId> = file
         .operations
         .iter()
-        .filter(|operation| {
-            operation.status == OperationStatus::Pending && operation.stock_applied_at.is_none()
-        })
+        .filter(|operation| level::is_unapplied(operation) && which(operation))
         .map(|operation| operation.id)
         .collect();
     for id in waiting {
@@ -38,7 +57,7 @@ pub(super) fn fill_again(
             continue;
         };
         let lines = lines_of(file, &operation);
-        fill(draft, file, &mut operation, &lines, negative_allowed)?;
+        refill(draft, file, &mut operation, &lines, negative_allowed)?;
         file.operations
             .insert(position.min(file.operations.len()), operation);
     }
@@ -46,7 +65,7 @@ pub(super) fn fill_again(
 }
 
 /// The lines that an operation is to fill: those it names; of a form, all that lack something.
-fn lines_of(file: &OrderFile, operation: &crate::operation::Operation) -> Vec<usize> {
+fn lines_of(file: &OrderFile, operation: &Operation) -> Vec<usize> {
     let is_first = file.order.first_operation == Some(operation.id);
     (0..file.order.lines.len())
         .filter(|&position| {
@@ -110,43 +129,22 @@ pub(super) fn retry(draft: &mut Draft<'_>, id: OperationId) -> Result<OrderOutco
     let Some(mut file) = draft.take(&key)? else {
         return Err(Stop::Defect(format!("operation {id} has no order {key}")));
     };
-    if let Some((position, mut operation)) = level::take_operation(&mut file, id) {
-        match (operation.status, operation.waiting_for) {
-            (OperationStatus::Failed, _) => {
-                outage::revive(draft, &mut operation)?;
-                file.operations.insert(position, operation);
-                draft.close(&mut file, &[crate::review::ReviewReason::DeliveryFailed]);
-                forget_review(&mut file);
-                level::owe(draft, &mut file);
-            }
-            (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
-                file.operations.insert(position, operation);
-                level::owe(draft, &mut file);
-            }
-            _ => {
-                let stock = operation.stock_applied_at.is_none()
-                    && matches!(file.order.standing, Standing::AwaitsStock)
-                    || file
-                        .open_review(crate::review::ReviewReason::SkuMissing)
-                        .is_some();
-                file.operations.insert(position, operation);
-                if stock {
-                    fill_again(draft, &mut file, false)?;
-                }
-            }
+    let known = file
+        .operation(id)
+        .map(|operation| (operation.status, operation.waiting_for));
+    match known {
+        // One flag settles them all, so all that failed is taken up together.
+        Some((OperationStatus::Failed, _)) => {
+            outage::revive_failed(draft, &mut file)?;
+            draft.close(&mut file, &[ReviewReason::DeliveryFailed]);
         }
+        Some((OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account))) => {
+            level::owe(draft, &mut file);
+        }
+        Some(_) => fill_again(draft, &mut file, false)?,
+        None => {}
     }
     let mut outcome = take_in::answer(draft, file, false)?;
     outcome.operation = Some(id);
     Ok(outcome)
-}
-
-/// Other failed operations of the order keep their own way back: they are revived together.
-fn forget_review(file: &mut OrderFile) {
-    for operation in &mut file.operations {
-        if operation.status == OperationStatus::Pending && operation.waiting_for == Some(WaitingFor::Delivery)
-        {
-            operation.review = None;
-        }
-    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::apply::{Want, make_movements};
 use super::command::{Restored, RollBack, RollBackOutcome};
-use super::{level, refund, stock_documents};
+use super::{apply, level, refund, stock_documents};
 use crate::draft::Draft;
 use crate::ids::OrderKey;
 use crate::operation::{Operation, OperationStatus, OperationType};
@@ -65,13 +65,7 @@ fn conclude(
     undone_by: Option<crate::ids::OperationId>,
     restored: Vec<Restored>,
 ) -> RollBackOutcome {
-    let open: Vec<_> = file
-        .reviews
-        .iter()
-        .filter(|review| review.is_open() && review.operation == Some(operation))
-        .map(|review| review.reason)
-        .collect();
-    draft.close(&mut file, &open);
+    leave_reviews(draft, &mut file, operation);
     if let Some(delivery) = &file.delivery
         && delivery.lease.is_none()
         && !file.order.touched
@@ -92,6 +86,27 @@ fn conclude(
         owed,
         deliver,
     }
+}
+
+/// The reviews of an operation that was undone: another unfinished one that is asked about keeps them open.
+fn leave_reviews(draft: &mut Draft<'_>, file: &mut OrderFile, operation: crate::ids::OperationId) {
+    let others: Vec<_> = file
+        .operations
+        .iter()
+        .filter(|other| other.id != operation && other.status.is_unfinished())
+        .map(|other| (other.review, other.id))
+        .collect();
+    let mut unused = Vec::new();
+    for review in file.reviews.iter_mut().filter(|review| review.is_open()) {
+        if review.operation != Some(operation) {
+            continue;
+        }
+        match others.iter().find(|(asked, _)| *asked == Some(review.id)) {
+            Some((_, other)) => review.operation = Some(*other),
+            None => unused.push(review.reason),
+        }
+    }
+    draft.close(file, &unused);
 }
 
 fn check_allowed(file: &OrderFile, operation: &Operation, request: &RollBack) -> Result<(), Stop> {
@@ -132,8 +147,8 @@ fn call_off(
     let id = operation.id;
     file.operations
         .insert(position.min(file.operations.len()), operation);
+    apply::stop_waiting(draft, &mut file);
     if level::unapplied(&file).is_none() {
-        file.order.awaited.clear();
         file.order.standing = if file.order.level() {
             Standing::Applied
         } else {

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::claim::return_to_pending;
+use super::claim::{is_waiting, return_to_pending};
 use super::command::{Settle, SettleOutcome};
+use super::outage;
 use crate::delivery::{Delivery, Doubts, Failure, Lease, Outcome, Task};
 use crate::draft::Draft;
 use crate::limits::ERROR_CHARACTERS_MAX;
@@ -28,11 +29,10 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
         return Ok(SettleOutcome::Stale);
     };
     delivery.due_at = draft.now;
-    let operations: Vec<_> = file
+    let before: Vec<_> = file
         .operations
         .iter()
-        .filter(|operation| operation.status == OperationStatus::Processing)
-        .map(|operation| operation.id)
+        .map(|operation| (operation.id, operation.status))
         .collect();
     match &settle.outcome {
         Outcome::Delivered => delivered(draft, &mut file, delivery, &lease, settle)?,
@@ -48,6 +48,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
         Outcome::Transient(failure) => try_later(draft, &mut file, delivery, failure, settle)?,
         Outcome::Unknown(failure) => {
             delivery.doubts.remember(lease.flag, draft.now);
+            doubt_confirmed(&mut file, lease.flag);
             try_later(draft, &mut file, delivery, failure, settle)?;
         }
         Outcome::Credentials(failure) => wait_for_account(draft, &mut file, delivery, failure, settle)?,
@@ -67,8 +68,22 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
         }
     }
     let finished = file.delivery.is_none();
+    let operations = file
+        .operations
+        .iter()
+        .filter(|operation| !before.contains(&(operation.id, operation.status)))
+        .map(|operation| operation.id)
+        .collect();
     draft.put(file);
     Ok(SettleOutcome::Recorded { finished, operations })
+}
+
+/// The other value was sent and may have arrived: what the service confirmed before is not known any more. This
+/// is kept with the order, because a delivery that is given up takes its doubts along.
+pub(super) fn doubt_confirmed(file: &mut OrderFile, sent: bool) {
+    if file.order.flag_confirmed == Some(!sent) {
+        file.order.flag_confirmed = None;
+    }
 }
 
 /// The service holds the flag that was sent (or read back).
@@ -103,14 +118,15 @@ fn delivered(
             )?;
         }
     }
+    for operation in &mut file.operations {
+        // What failed before wanted this same level told: it is told now.
+        if operation.status == OperationStatus::Failed {
+            outage::revive(draft, operation)?;
+            draft.complete_at_once(operation, "a later delivery told the order's level")?;
+        }
+    }
     draft.close(file, &[ReviewReason::DeliveryFailed]);
-    let more_wait = file.operations.iter().any(|operation| {
-        operation.status == OperationStatus::Pending
-            && matches!(
-                operation.waiting_for,
-                Some(WaitingFor::Delivery | WaitingFor::Account)
-            )
-    });
+    let more_wait = file.operations.iter().any(is_waiting);
     if more_wait {
         file.delivery = Some(Delivery {
             task: Task::Send,
@@ -179,9 +195,7 @@ fn try_later(
         }
     }
     ask_about_failed(draft, file, &exhausted, &failure.message);
-    let still_owed = file.operations.iter().any(|operation| {
-        operation.status == OperationStatus::Pending && operation.stock_applied_at.is_some()
-    });
+    let still_owed = file.operations.iter().any(is_waiting);
     if still_owed || exhausted.is_empty() {
         file.delivery = Some(Delivery { due_at, ..delivery });
     }
@@ -238,6 +252,12 @@ fn fail(draft: &mut Draft<'_>, file: &mut OrderFile, failure: &Failure, settle: 
             operation.next_retry_at = None;
             failed.push(operation.id);
         }
+    }
+    if failed.is_empty() && !file.operations.iter().any(is_waiting) {
+        // A merged form's false, or a read-back: no operation waits for it, and still a person must hear of it.
+        let error = one_line(&failure.message, ERROR_CHARACTERS_MAX);
+        let details = json!({ "error": error, "operations": [], "flag": file.order.level() });
+        draft.ask(file, ReviewReason::DeliveryFailed, None, details);
     }
     ask_about_failed(draft, file, &failed, &failure.message);
     super::level::release(draft, file);

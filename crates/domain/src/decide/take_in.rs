@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::apply::{self, fill};
 use super::command::{OrderOutcome, SyncStatus, TakeIn};
-use super::{cancel, level, merge};
+use super::{cancel, level, merge, revise};
 use crate::draft::Draft;
 use crate::form::{CopyLine, FormStatus, OrderCopy, Source};
 use crate::ids::{LineItemId, OrderId, OrderKey};
@@ -56,6 +56,9 @@ pub(super) fn take_in(draft: &mut Draft<'_>, request: &TakeIn) -> Result<OrderOu
 fn first_sight(draft: &mut Draft<'_>, request: &TakeIn, key: OrderKey) -> Result<OrderOutcome, Stop> {
     let copy = &request.copy;
     let mut file = new_file(draft, request, key);
+    if is_cancelled(copy) || copy.fulfilled_by_allegro {
+        leave_held_lines(draft, &mut file)?;
+    }
     if is_cancelled(copy) {
         file.order.standing = Standing::Cancelled {
             is_final: copy.status == FormStatus::Cancelled,
@@ -97,8 +100,7 @@ fn begin(
     if let Some(other) = foreign.first() {
         let details = super::resolve::held_elsewhere(other, &request.copy);
         let error = format!("a line of it is held by order {other}");
-        let held: Vec<_> = held_lines(draft, &file)?;
-        file.order.lines.retain(|line| !held.contains(&line.id));
+        leave_held_lines(draft, &mut file)?;
         wait_for_person(
             draft,
             &mut file,
@@ -110,35 +112,36 @@ fn begin(
         file.operations.push(operation);
         return answer(draft, file, false);
     }
-    if request.remote_flag == Some(true) {
-        let error = "the service holds it as deducted already, but nothing was deducted here";
-        wait_for_person(
-            draft,
-            &mut file,
-            &mut operation,
-            ReviewReason::RemoteOnly,
-            json!({}),
-            error,
-        );
-        file.operations.push(operation);
-        return answer(draft, file, false);
-    }
+    let settled_elsewhere = merge::settled_elsewhere(draft, holders)?;
     let moved = merge::absorb(draft, &mut file, holders)?;
-    if !is_ready(draft.policy, &request.copy) {
+    let lacking: Vec<usize> = lines.into_iter().filter(|line| !moved.contains(line)).collect();
+    if request.remote_flag == Some(true) || settled_elsewhere {
+        apply::plan(draft, &file, &mut operation, &lacking)?;
+        ask_whether_deducted(draft, &mut file, &mut operation);
+    } else if is_ready(draft.policy, &request.copy) {
+        fill(draft, &mut file, &mut operation, &lacking, false)?;
+    } else {
+        apply::plan(draft, &file, &mut operation, &lacking)?;
         file.order.standing = Standing::AwaitsPayment;
         draft.wait(&mut operation, WaitingFor::Payment, None);
-    } else {
-        let lacking: Vec<usize> = lines.into_iter().filter(|line| !moved.contains(line)).collect();
-        fill(draft, &mut file, &mut operation, &lacking, false)?;
-        merge::name_moved_lines(&file, &mut operation, &moved);
     }
     file.operations.push(operation);
     answer(draft, file, false)
 }
 
-/// Lines of a file that another order holds: its own row must not take them over.
-fn held_lines(draft: &Draft<'_>, file: &OrderFile) -> Result<Vec<LineItemId>, Stop> {
-    let mut held = Vec::new();
+/// The service, or a person, says that an order was deducted elsewhere: only a person can have it deducted here.
+fn ask_whether_deducted(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    operation: &mut crate::operation::Operation,
+) {
+    let error = "it counts as deducted elsewhere already, but nothing was deducted here";
+    wait_for_person(draft, file, operation, ReviewReason::RemoteOnly, json!({}), error);
+}
+
+/// Leaves lines that another order holds to it: a file's own row must not take them over.
+fn leave_held_lines(draft: &Draft<'_>, file: &mut OrderFile) -> Result<(), Stop> {
+    let mut held: Vec<LineItemId> = Vec::new();
     for line in &file.order.lines {
         if draft
             .view
@@ -148,7 +151,8 @@ fn held_lines(draft: &Draft<'_>, file: &OrderFile) -> Result<Vec<LineItemId>, St
             held.push(line.id.clone());
         }
     }
-    Ok(held)
+    file.order.lines.retain(|line| !held.contains(&line.id));
+    Ok(())
 }
 
 /// Puts an operation before a person.
@@ -173,8 +177,16 @@ fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result
         return answer(draft, file, true);
     }
     note_facts(&mut file.order, copy);
-    if is_cancelled(copy) {
+    if is_cancelled(copy) && !is_old_cancellation(&file.order, copy, is_news) {
         return cancel::cancel(draft, file, copy);
+    }
+    if waits_to_be_deducted(&file) {
+        if copy.fulfilled_by_allegro {
+            return skip_late(draft, file);
+        }
+        if request.remote_flag == Some(true) && !file.order.touched {
+            return deducted_elsewhere(draft, file);
+        }
     }
     if copy.returned && file.order.taken() > 0 && !file.order.answered.contains(&ReviewReason::Returned) {
         let details = json!({ "taken": file.order.taken() });
@@ -200,6 +212,46 @@ fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result
     }
 }
 
+/// A seller's cancellation that was seen before a person had the order deducted again is no news.
+fn is_old_cancellation(order: &Order, copy: &OrderCopy, is_news: bool) -> bool {
+    copy.status != FormStatus::Cancelled
+        && !is_news
+        && order.answered.contains(&ReviewReason::Reopened)
+        && !matches!(order.standing, Standing::Cancelled { .. })
+}
+
+/// Whether an order waits for what comes by itself, with nothing taken yet.
+fn waits_to_be_deducted(file: &OrderFile) -> bool {
+    !file.order.level()
+        && level::unapplied(file).is_some()
+        && (matches!(
+            file.order.standing,
+            Standing::AwaitsPayment | Standing::AwaitsStock
+        ) || file.open_review(ReviewReason::SkuMissing).is_some())
+}
+
+/// A later copy says that the goods are Allegro's: nothing of it waits any more.
+fn skip_late(draft: &mut Draft<'_>, mut file: OrderFile) -> Result<OrderOutcome, Stop> {
+    cancel::call_off_waiting(draft, &mut file, "the goods are sent from Allegro's warehouse")?;
+    apply::stop_waiting(draft, &mut file);
+    file.order.standing = Standing::Skipped {
+        reason: SkipReason::FulfilledByAllegro,
+    };
+    answer(draft, file, false)
+}
+
+/// The service holds the flag of an order that waits here: somebody else has deducted it meanwhile.
+fn deducted_elsewhere(draft: &mut Draft<'_>, mut file: OrderFile) -> Result<OrderOutcome, Stop> {
+    let waiting = level::unapplied(&file).and_then(|id| level::take_operation(&mut file, id));
+    if let Some((position, mut operation)) = waiting {
+        apply::stop_waiting(draft, &mut file);
+        ask_whether_deducted(draft, &mut file, &mut operation);
+        file.operations
+            .insert(position.min(file.operations.len()), operation);
+    }
+    answer(draft, file, false)
+}
+
 /// An order that waited for payment, seen again.
 fn paid(
     draft: &mut Draft<'_>,
@@ -207,29 +259,13 @@ fn paid(
     mut file: OrderFile,
     is_news: bool,
 ) -> Result<OrderOutcome, Stop> {
-    if !is_ready(draft.policy, &request.copy) {
-        if may_change_lines(&request.copy, is_news) {
-            replace_lines(draft, &mut file, &request.copy)?;
-        }
-        return answer(draft, file, true);
+    if is_ready(draft.policy, &request.copy) {
+        return try_again_with(draft, request, file, is_news);
     }
-    if request.remote_flag == Some(true)
-        && let Some((_, mut operation)) =
-            level::unapplied(&file).and_then(|id| level::take_operation(&mut file, id))
-    {
-        let error = "the service holds it as deducted already, but nothing was deducted here";
-        wait_for_person(
-            draft,
-            &mut file,
-            &mut operation,
-            ReviewReason::RemoteOnly,
-            json!({}),
-            error,
-        );
-        file.operations.push(operation);
-        return answer(draft, file, false);
+    if may_change_lines(&request.copy, is_news) {
+        revise::revise(draft, &mut file, &request.copy)?;
     }
-    try_again_with(draft, request, file, is_news)
+    answer(draft, file, true)
 }
 
 /// Tries an order again that has taken nothing yet, with the lines of a newer copy where there is one.
@@ -242,10 +278,18 @@ fn try_again_with(
     if !file.order.form_seen {
         return form_arrives(draft, request, file);
     }
-    if may_change_lines(&request.copy, is_news) {
-        replace_lines(draft, &mut file, &request.copy)?;
+    if may_change_lines(&request.copy, is_news) && (!file.order.shipped || !file.order.level()) {
+        revise::revise(draft, &mut file, &request.copy)?;
     }
-    super::retry_now::fill_again(draft, &mut file, false)?;
+    let asked: Vec<_> = file
+        .reviews
+        .iter()
+        .filter(|review| review.is_open() && !apply::STOCK_REASONS.contains(&review.reason))
+        .map(|review| review.id)
+        .collect();
+    super::retry_now::fill_those(draft, &mut file, false, |operation| {
+        operation.review.is_none_or(|review| !asked.contains(&review))
+    })?;
     let duplicate = file.order.standing == Standing::AwaitsStock;
     answer(draft, file, duplicate)
 }
@@ -260,6 +304,10 @@ fn compare(
     let copy = &request.copy;
     if !file.order.form_seen {
         return form_arrives(draft, request, file);
+    }
+    if !is_ready(draft.policy, copy) {
+        // An unpaid copy of a paid order is an old one, whenever it was posted.
+        return answer(draft, file, true);
     }
     if !lines_differ(&file.order, copy) {
         draft.close(&mut file, &[ReviewReason::QuantityMismatch]);
@@ -289,12 +337,19 @@ fn compare(
 }
 
 /// The form of an order of which only single lines were known: made-up lines become its lines.
-fn form_arrives(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result<OrderOutcome, Stop> {
+pub(super) fn form_arrives(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+) -> Result<OrderOutcome, Stop> {
     let holders = merge::holders_of(
         draft,
         &file.order.key,
         request.copy.lines.iter().filter_map(|line| line.id.as_ref()),
     )?;
+    if let Some(foreign) = merge::foreign(&file.order.key, &holders) {
+        return merge::ask_about_foreign(draft, file, &request.copy, foreign);
+    }
     let waiting: Vec<_> = file
         .operations
         .iter()
@@ -321,15 +376,15 @@ fn form_arrives(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) ->
     }
     merge::match_single_lines(draft, &mut file, &operation, single_lines)?;
     let moved = merge::absorb(draft, &mut file, &holders)?;
-    file.order.first_operation.get_or_insert(operation.id);
-    draft.close(&mut file, &apply::STOCK_REASONS);
+    file.order.first_operation = Some(operation.id);
+    apply::stop_waiting(draft, &mut file);
+    let lacking: Vec<usize> = (0..file.order.lines.len())
+        .filter(|line| !moved.contains(line))
+        .collect();
     if is_ready(draft.policy, &request.copy) {
-        let lacking: Vec<usize> = (0..file.order.lines.len())
-            .filter(|line| !moved.contains(line))
-            .collect();
         fill(draft, &mut file, &mut operation, &lacking, false)?;
-        merge::name_moved_lines(&file, &mut operation, &moved);
     } else {
+        apply::plan(draft, &file, &mut operation, &lacking)?;
         file.order.standing = Standing::AwaitsPayment;
         draft.wait(&mut operation, WaitingFor::Payment, None);
     }
@@ -356,6 +411,11 @@ pub(super) fn deduct_again(
         )
         .into());
     }
+    if file.order.level() {
+        // Its refund was undone by force: only the difference is left to take.
+        file.order.standing = Standing::Applied;
+        return merge::move_difference(draft, file, copy, &holders);
+    }
     file.order.lines = copy_lines(&file.order.key, copy);
     file.order.form_seen = true;
     let lines: Vec<usize> = (0..file.order.lines.len()).collect();
@@ -371,19 +431,6 @@ pub(super) fn deduct_again(
     fill(draft, &mut file, &mut operation, &lines, false)?;
     file.operations.push(operation);
     answer(draft, file, false)
-}
-
-fn replace_lines(draft: &Draft<'_>, file: &mut OrderFile, copy: &OrderCopy) -> Result<(), Stop> {
-    let taken = file.order.lines.iter().any(|line| line.taken() != 0);
-    let holders = merge::holders_of(
-        draft,
-        &file.order.key,
-        copy.lines.iter().filter_map(|line| line.id.as_ref()),
-    )?;
-    if !taken && holders.is_empty() {
-        file.order.lines = copy_lines(&file.order.key, copy);
-    }
-    Ok(())
 }
 
 fn new_file(draft: &Draft<'_>, request: &TakeIn, key: OrderKey) -> OrderFile {
@@ -494,7 +541,9 @@ fn is_ready(policy: &Policy, copy: &OrderCopy) -> bool {
 /// Whether a copy has other lines or quantities than are kept.
 fn lines_differ(order: &Order, copy: &OrderCopy) -> bool {
     let theirs = copy_lines(&order.key, copy);
-    theirs.len() != order.lines.len()
+    // A line that went away stays with a quantity of nothing.
+    let kept = order.lines.iter().filter(|line| line.quantity > 0).count();
+    theirs.len() != kept
         || theirs.iter().any(|line| {
             order
                 .lines
@@ -526,14 +575,18 @@ fn answer_for_merged(
     into: &OrderId,
     duplicate: bool,
 ) -> Result<OrderOutcome, Stop> {
-    let into = OrderKey {
-        account: file.order.key.account,
-        order: into.clone(),
-    };
-    let winner = draft.take(&into)?;
-    let operation = winner.as_ref().and_then(|winner| winner.order.first_operation);
-    if let Some(winner) = winner {
-        draft.put(winner);
+    let account = file.order.key.account;
+    let mut operation = None;
+    let mut next = Some(into.clone());
+    // The merged form may have gone into a larger one itself, which has more lines: the chain ends.
+    while let Some(order) = next.take() {
+        if let Some(winner) = draft.take(&OrderKey { account, order })? {
+            operation = winner.order.first_operation;
+            if let Standing::Merged { into } = &winner.order.standing {
+                next = Some(into.clone()).filter(|into| *into != file.order.key.order);
+            }
+            draft.put(winner);
+        }
     }
     let mut outcome = conclude(draft, file, SyncStatus::Merged, Some("merged into another form"));
     outcome.operation = operation;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::command::{OrdersOutcome, OutageOutcome};
-use super::{cancel, outage, retry_now, take_in};
+use super::{cancel, level, outage, retry_now, take_in};
 use crate::draft::Draft;
 use crate::ids::{AccountId, OrderKey, ReviewId};
 use crate::limits::RETRIED_TOGETHER_MAX;
@@ -19,7 +19,10 @@ use crate::view::{ListKey, OrderFile, Stop};
 /// further orders join while it is open.
 pub(super) fn ask(draft: &mut Draft<'_>, before: Timestamp) -> Result<OutageOutcome, Stop> {
     let orders = outage::listed(draft, ListKey::UnpaidSince { before })?;
-    let mut outcome = OutageOutcome { more: orders.len() >= RETRIED_TOGETHER_MAX, ..OutageOutcome::default() };
+    let mut outcome = OutageOutcome {
+        more: orders.len() >= RETRIED_TOGETHER_MAX,
+        ..OutageOutcome::default()
+    };
     let mut by_account: BTreeMap<AccountId, Vec<OrderKey>> = BTreeMap::new();
     for key in orders {
         by_account.entry(key.account).or_default().push(key);
@@ -29,7 +32,9 @@ pub(super) fn ask(draft: &mut Draft<'_>, before: Timestamp) -> Result<OutageOutc
         let review = draft.ask_widely(ReviewReason::StuckUnpaid, Subject::Account(account), details)?;
         outcome.review = Some(review);
         for key in orders {
-            let Some(mut file) = draft.take(&key)? else { continue };
+            let Some(mut file) = draft.take(&key)? else {
+                continue;
+            };
             for operation in &mut file.operations {
                 if is_unpaid(operation) && operation.review.is_none() {
                     operation.review = Some(review);
@@ -57,17 +62,26 @@ pub(super) fn end(draft: &mut Draft<'_>, review: ReviewId, deduct: bool) -> Resu
         ..OrdersOutcome::default()
     };
     for key in orders {
-        let Some(mut file) = draft.take(&key)? else { continue };
+        let Some(mut file) = draft.take(&key)? else {
+            continue;
+        };
         if file.order.standing == Standing::AwaitsPayment {
             forget_review(&mut file, review);
             if deduct {
-                retry_now::fill_again(draft, &mut file, false)?;
+                retry_now::fill_those(draft, &mut file, false, is_unpaid)?;
             } else {
                 cancel::call_off_waiting(draft, &mut file, "a person called it off unpaid")?;
-                file.order.standing = if file.order.level() { Standing::Applied } else { Standing::Settled };
+                file.order.standing = if file.order.level() {
+                    Standing::Applied
+                } else {
+                    Standing::Settled
+                };
+                level::release(draft, &mut file);
             }
         }
-        outcome.deliver.extend(take_in::answer(draft, file, false)?.deliver);
+        outcome
+            .deliver
+            .extend(take_in::answer(draft, file, false)?.deliver);
     }
     Ok(outcome)
 }

@@ -15,7 +15,7 @@ use saldo_domain::form::OrderCopy;
 use saldo_domain::ids::{
     AccountId, CountedIds, LineItemId, OfferId, OperationId, OrderId, OrderKey, ReviewId,
 };
-use saldo_domain::operation::{Operation, OperationStatus, WaitingFor};
+use saldo_domain::operation::{LogEntry, Operation, OperationStatus, WaitingFor};
 use saldo_domain::order::Standing;
 use saldo_domain::policy::Policy;
 use saldo_domain::retry::RetryPolicy;
@@ -26,6 +26,7 @@ use saldo_domain::view::{DueRequest, ListKey, OrderFile, Refusal};
 use uuid::Uuid;
 
 use super::form::Form;
+use crate::query::PageRequest;
 use crate::{Rules, Store, StoreError};
 
 /// How long a claim lasts in these scenarios, in seconds.
@@ -194,8 +195,12 @@ impl World {
             }),
         };
         match self.store.execute(request).await {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
                 self.known.extend(touches);
+                // The image is there only when the answer was decided just now.
+                if let Outcome::Order(order) = &mut outcome {
+                    order.image = None;
+                }
                 Ok(Ok(outcome))
             }
             Err(StoreError::Refused(refusal)) => Ok(Err(refusal)),
@@ -397,6 +402,15 @@ impl World {
         self.store.operation(id).await.unwrap().unwrap()
     }
 
+    /// An operation's history, oldest first.
+    pub(super) async fn log(&self, id: OperationId) -> Vec<LogEntry> {
+        let page = PageRequest {
+            after: None,
+            limit: 500,
+        };
+        self.store.log(id, page).await.unwrap().items
+    }
+
     pub(super) async fn status(&self, id: OperationId) -> OperationStatus {
         self.operation(id).await.status
     }
@@ -455,6 +469,13 @@ impl World {
             Some(Then::TryOffer(offer)) => self.try_waiting(ListKey::AwaitingOffer(offer.clone())).await,
             Some(Then::EndOutage(review)) => {
                 self.end_outage(*review).await;
+            }
+            Some(Then::EndUnpaid { review, deduct }) => {
+                let end = Command::EndUnpaid {
+                    review: *review,
+                    deduct: *deduct,
+                };
+                self.ask(end).await.unwrap();
             }
             Some(Then::ProbeAccount(_)) | None => {}
         }

@@ -1,0 +1,282 @@
+//! The rules of the design, sections 3 to 6, told as scenarios: each row and paragraph has one named after it.
+//!
+//! They run against a backend and not against the bare decisions, so that a backend that loads, orders or writes
+//! a row wrongly is found by the same scenario as a rule that is wrong.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a scenario that meets what it does not expect ends there, and says where"
+)]
+
+mod adjustments;
+mod cancellations;
+mod claims;
+mod doubts;
+mod form;
+mod histories;
+mod idempotency;
+mod intake_table;
+mod known_is_not_unknown;
+mod mappings;
+mod merged_forms;
+mod model;
+mod newer_copies;
+mod outages;
+mod refunds;
+mod retries;
+mod reviews;
+mod rollbacks;
+mod single_lines;
+mod stock_and_sku;
+mod world;
+
+use std::future::Future;
+
+use crate::{Rules, Store};
+
+use world::World;
+
+macro_rules! tell {
+    ($make:ident; $($theme:ident: $($scenario:ident),+ $(,)?;)+) => {
+        $($({
+            let name = concat!(stringify!($theme), "::", stringify!($scenario));
+            let mut world = World::new($make(world::rules()).await, name);
+            Box::pin($theme::$scenario(&mut world)).await;
+            Box::pin(world.finish()).await;
+        })+)+
+    };
+}
+
+/// Runs every scenario, each on a store of its own, and then random histories.
+///
+/// # Panics
+/// When a backend does not keep a rule.
+pub async fn exercise_rules<F, Fut, S>(make: F)
+where
+    F: Fn(Rules) -> Fut,
+    Fut: Future<Output = S>,
+    S: Store,
+{
+    intake(&make).await;
+    stock(&make).await;
+    deliveries(&make).await;
+    people(&make).await;
+    histories::exercise(&make).await;
+}
+
+async fn intake<F, Fut, S>(make: &F)
+where
+    F: Fn(Rules) -> Fut,
+    Fut: Future<Output = S>,
+    S: Store,
+{
+    tell! { make;
+        intake_table:
+            ready_and_unknown_is_deducted,
+            ready_and_deducted_answers_with_the_first_operation,
+            a_newer_copy_of_a_deducted_order_moves_the_difference,
+            an_unpaid_order_is_remembered_and_waits,
+            an_unpaid_copy_of_a_deducted_order_does_nothing,
+            an_unpaid_order_is_deducted_where_that_is_configured,
+            a_cancelled_unknown_order_is_recorded_as_skipped,
+            a_cancelled_deducted_order_is_refunded,
+            a_cancelled_shipped_order_is_reviewed,
+            a_remote_true_flag_is_reviewed_and_not_deducted,
+            a_remote_true_flag_of_a_waiting_order_is_reviewed_and_not_deducted,
+            a_remote_true_flag_of_a_deducted_order_does_nothing,
+            goods_of_allegro_are_skipped,
+            goods_of_allegro_that_say_so_late_are_skipped,
+            a_line_of_another_account_is_reviewed,
+            returned_never_restocks_by_itself;
+        newer_copies:
+            a_revision_seen_before_is_never_newer,
+            a_posted_copy_with_an_unseen_revision_is_newer,
+            a_live_copy_is_newer_when_updated_later,
+            a_copy_from_the_list_never_changes_quantities,
+            a_line_that_went_away_comes_back_and_stays_away,
+            lines_that_came_and_went_move_both_ways,
+            a_larger_quantity_waits_for_stock_whole,
+            a_newer_copy_of_a_waiting_difference_replaces_it,
+            a_partial_refund_stays_through_a_newer_copy,
+            a_partial_refund_stays_while_a_difference_waits,
+            a_shipped_order_is_not_changed_by_a_copy,
+            a_newer_copy_with_a_line_of_another_account_is_reviewed,
+            a_newer_copy_of_a_waiting_order_replaces_its_lines;
+        merged_forms:
+            the_form_with_more_lines_takes_the_deduction_along,
+            the_merged_flag_is_sent_false_only_if_it_was_sent_true,
+            a_merged_form_moves_nothing_and_answers_with_the_winner,
+            a_form_that_comes_after_the_merged_one_is_closed,
+            forms_that_wait_for_payment_are_merged_too,
+            a_form_that_waits_for_stock_is_merged_too,
+            what_was_given_back_stays_given_back_in_the_merged_form,
+            what_was_given_back_stays_so_while_the_merged_form_waits,
+            rolling_back_the_merged_form_restores_all_of_it,
+            rolling_back_a_merged_form_that_waited_restores_all_of_it,
+            a_merged_form_under_delivery_ends_false,
+            a_merged_form_whose_flag_is_in_doubt_ends_false,
+            a_merged_form_that_had_failed_ends_false,
+            a_cancelled_copy_never_takes_lines_from_their_holder,
+            goods_of_allegro_never_take_lines_from_their_holder,
+            a_line_settled_by_a_person_is_not_deducted_in_the_merged_form,
+            a_chain_of_merged_forms_answers_with_the_last;
+        known_is_not_unknown:
+            a_rolled_back_order_is_not_deducted_again,
+            a_refunded_order_is_not_deducted_again,
+            a_cancelled_order_is_not_deducted_again,
+            a_person_can_force_it,
+            a_seller_s_cancellation_taken_back_is_reviewed,
+            a_forced_reopened_order_is_not_refunded_by_the_old_copy,
+            trying_an_unpaid_order_again_does_not_deduct_it,
+            trying_again_a_remote_only_order_does_not_deduct_it,
+            trying_again_an_order_of_two_accounts_does_not_deduct_it;
+        cancellations:
+            a_cancellation_before_the_ready_wins,
+            a_cancellation_while_waiting_calls_off,
+            a_cancellation_racing_the_delivery_ends_false,
+            a_cancellation_of_an_order_whose_delivery_failed_ends_false,
+            a_cancellation_with_a_waiting_difference_gives_all_back,
+            a_cancelled_order_whose_refund_is_rolled_back_is_taken_again,
+            a_cancelled_order_twice_is_refunded_once;
+        single_lines:
+            a_single_line_is_told_at_once_when_no_form_is_known,
+            the_same_again_is_a_duplicate,
+            another_quantity_needs_a_line_id,
+            a_form_moves_only_the_difference,
+            a_form_with_less_gives_back,
+            a_waiting_single_line_is_covered_by_its_form,
+            a_waiting_single_line_is_not_forgotten_when_another_is_taken,
+            two_waiting_single_lines_are_both_served,
+            a_flag_is_held_back_until_the_form_is_covered,
+            a_held_back_flag_is_told_when_the_rest_is_called_off,
+            single_lines_that_cover_an_unpaid_form_are_told,
+            rolling_back_after_the_form_came_restores_all,
+            a_single_line_of_a_reviewed_order_is_not_taken,
+            a_line_held_by_another_form_is_refused,
+            a_form_with_a_line_of_another_account_is_reviewed,
+            a_line_of_another_account_is_put_before_a_person;
+    }
+}
+
+async fn stock<F, Fut, S>(make: &F)
+where
+    F: Fn(Rules) -> Fut,
+    Fut: Future<Output = S>,
+    S: Store,
+{
+    tell! { make;
+        stock_and_sku:
+            a_line_without_sku_is_reviewed,
+            a_sku_never_held_is_reviewed,
+            too_little_stock_is_reviewed_with_what_is_short,
+            a_receipt_tries_again_by_itself,
+            a_repeat_tries_again,
+            an_order_is_deducted_whole_or_not_at_all,
+            a_balance_never_falls_below_zero_unless_allowed,
+            two_lines_of_one_offer_are_two_lines;
+        mappings:
+            a_mapping_wins_over_the_offer_s_own_sku,
+            a_mapping_tries_every_open_review_of_its_offer,
+            a_set_takes_its_units,
+            a_changed_mapping_does_not_move_what_was_taken,
+            several_missing_offers_are_mapped_one_by_one;
+        adjustments:
+            a_receipt_grows_a_balance,
+            a_count_sets_a_balance,
+            a_first_count_of_zero_makes_a_sku_known,
+            a_transfer_moves_between_warehouses,
+            a_transfer_of_more_than_is_there_is_refused,
+            undoing_a_receipt_twice_is_the_same_as_once,
+            undoing_a_receipt_that_was_sold_is_refused;
+        refunds:
+            the_flag_turns_false_only_at_zero,
+            never_more_than_is_still_taken,
+            a_refund_of_a_merged_form_is_refused,
+            a_refund_to_zero_is_told_while_a_difference_waits,
+            a_refund_to_zero_closes_the_question_whether_it_came_back;
+        rollbacks:
+            restores_what_is_still_taken,
+            twice_is_the_same_as_once,
+            before_anything_was_applied_it_only_cancels,
+            while_processing_the_new_level_follows,
+            shipped_goods_need_force,
+            undoing_a_refund_takes_again,
+            undoing_a_refund_without_stock_is_refused,
+            a_rolled_back_order_calls_its_waiting_difference_off,
+            rolling_back_one_of_two_failed_operations_keeps_the_question,
+            after_a_lost_refund_the_flag_is_sent_again;
+    }
+}
+
+async fn deliveries<F, Fut, S>(make: &F)
+where
+    F: Fn(Rules) -> Fut,
+    Fut: Future<Output = S>,
+    S: Store,
+{
+    tell! { make;
+        claims:
+            one_delivery_at_a_time,
+            an_expired_lease_returns_to_pending_by_itself,
+            a_stale_token_changes_nothing,
+            several_operations_are_settled_by_one_delivery,
+            an_attempt_that_was_not_made_costs_nothing,
+            a_level_that_changes_and_changes_back_is_confirmed_at_once;
+        retries:
+            delivered_is_completed,
+            transient_is_retried_on_the_schedule,
+            retry_after_is_a_lower_bound,
+            used_up_retries_are_failed_and_reviewed,
+            a_retry_by_hand_starts_afresh,
+            a_retry_by_hand_takes_up_all_that_failed,
+            without_retries_the_first_failure_is_the_last,
+            an_open_circuit_costs_no_retries,
+            credentials_wait_without_reviews,
+            an_unusable_account_is_one_review,
+            permanent_is_failed_at_once,
+            a_refused_flag_of_a_merged_form_is_reviewed,
+            a_failed_operation_is_settled_by_the_next_delivery;
+        doubts:
+            unknown_is_retried_with_the_level,
+            a_flag_sent_under_doubt_is_read_back_and_again_later,
+            a_late_arrival_is_found_and_mended,
+            a_doubt_outlives_the_last_retry,
+            a_lease_that_ended_is_a_doubt,
+            a_failed_read_back_is_tried_again;
+        outages:
+            what_waited_too_long_is_given_up_under_one_review,
+            the_end_of_an_outage_takes_everything_up_again,
+            a_retry_of_the_review_ends_the_outage,
+            a_leased_delivery_is_not_given_up,
+            a_delivery_without_operations_is_not_forgotten,
+            a_new_operation_during_an_outage_settles_what_was_given_up,
+            give_up_of_a_partly_failed_delivery;
+    }
+}
+
+async fn people<F, Fut, S>(make: &F)
+where
+    F: Fn(Rules) -> Fut,
+    Fut: Future<Output = S>,
+    S: Store,
+{
+    for reason in saldo_domain::review::ReviewReason::ALL {
+        for resolution in saldo_domain::review::Resolution::ALL {
+            let mut world = World::new(make(world::rules()).await, "reviews::table");
+            Box::pin(reviews::cell(&mut world, reason, resolution)).await;
+            Box::pin(world.finish()).await;
+        }
+    }
+    tell! { make;
+        reviews:
+            an_answer_given_twice_is_the_same_as_once,
+            another_answer_to_a_closed_review_is_refused,
+            an_unknown_review_is_refused,
+            a_review_whose_cause_is_gone_closes_itself,
+            calling_off_a_failed_deduction_and_refund_takes_nothing;
+        idempotency:
+            the_same_key_and_body_give_the_same_answer,
+            the_same_key_with_another_body_is_refused,
+            every_kind_of_answer_is_recorded;
+    }
+}
