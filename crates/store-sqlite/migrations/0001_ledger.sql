@@ -11,6 +11,12 @@ CREATE TABLE orders (
         'merged', 'settled')),
     -- Of 'cancelled': 'final' or 'reopenable'. Of 'skipped': why. Of 'merged': the order that answers for it.
     standing_detail TEXT,
+    -- The lines in the order of the form, as JSON. They are read and written with their order and never without
+    -- it; a table of their own would cost every order another page of a large tree.
+    lines TEXT NOT NULL,
+    -- The ids of its operations, one after the other, 16 bytes each, in the order of recording: what an index of
+    -- operations by order would say, for the same reason.
+    operations BLOB NOT NULL CHECK (length(operations) % 16 = 0),
     form_seen INTEGER NOT NULL CHECK (form_seen IN (0, 1)),
     shipped INTEGER NOT NULL CHECK (shipped IN (0, 1)),
     touched INTEGER NOT NULL CHECK (touched IN (0, 1)),
@@ -26,20 +32,6 @@ CREATE TABLE orders (
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (account, order_id),
     CHECK ((standing IN ('cancelled', 'skipped', 'merged')) = (standing_detail IS NOT NULL))
-) STRICT, WITHOUT ROWID;
-
--- The lines of an order, in the order of its form.
-CREATE TABLE line (
-    account BLOB NOT NULL,
-    order_id TEXT NOT NULL,
-    position INTEGER NOT NULL CHECK (position >= 0),
-    line_item_id TEXT NOT NULL,
-    made_up INTEGER NOT NULL CHECK (made_up IN (0, 1)),
-    offer TEXT,
-    external TEXT,
-    quantity INTEGER NOT NULL CHECK (quantity BETWEEN 0 AND 1000000000000),
-    parts TEXT,
-    PRIMARY KEY (account, order_id, position)
 ) STRICT, WITHOUT ROWID;
 
 -- Which order holds a line: what a deduction is remembered by, over all accounts.
@@ -75,7 +67,6 @@ CREATE TABLE operation (
     CHECK (status <> 'completed' OR completed_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX operation_of_order ON operation (account, order_id) WHERE account IS NOT NULL;
 -- Lists and counts of what is unfinished must not look at what is finished. Written with OR, so that a question
 -- about one status is seen to be covered.
 CREATE INDEX operation_unfinished ON operation (status, waiting_for, id, created_at)

@@ -81,16 +81,17 @@ const RULES: &[Rule] = &[
               || sum(quantity) \
               FROM (SELECT line, sku, warehouse, quantity FROM movement WHERE line IS NOT NULL \
                     UNION ALL \
-                    SELECT line.line_item_id, part.value -> 'key' ->> 'sku', part.value -> 'key' ->> 'warehouse', \
+                    SELECT line.value ->> 'id', part.value -> 'key' ->> 'sku', part.value -> 'key' ->> 'warehouse', \
                         part.value ->> 'taken' \
-                    FROM line, json_each(line.parts) AS part WHERE line.parts IS NOT NULL) \
+                    FROM orders, json_each(orders.lines) AS line, json_each(line.value -> 'parts') AS part) \
               GROUP BY line, sku, warehouse HAVING sum(quantity) <> 0",
     },
     Rule {
         invariant: 2,
         mend: "compare the line with its movements",
-        sql: "SELECT 'line ' || line.line_item_id || ' has taken less than nothing' \
-              FROM line, json_each(line.parts) AS part WHERE part.value ->> 'taken' < 0",
+        sql: "SELECT 'line ' || (line.value ->> 'id') || ' has taken less than nothing' \
+              FROM orders, json_each(orders.lines) AS line, json_each(line.value -> 'parts') AS part \
+              WHERE part.value ->> 'taken' < 0",
     },
     Rule {
         invariant: 4,
@@ -161,8 +162,15 @@ const RULES: &[Rule] = &[
         invariant: 2,
         mend: "compare the two orders with their movements",
         sql: "SELECT 'line ' || line_holder.line_item_id || ' is held by an order that does not have it' \
-              FROM line_holder WHERE NOT EXISTS (SELECT 1 FROM line \
-                  WHERE line.account = line_holder.account AND line.order_id = line_holder.order_id \
-                  AND line.line_item_id = line_holder.line_item_id)",
+              FROM line_holder LEFT JOIN orders USING (account, order_id) \
+              WHERE NOT EXISTS (SELECT 1 FROM json_each(orders.lines) AS line \
+                  WHERE line.value ->> 'id' = line_holder.line_item_id)",
+    },
+    Rule {
+        invariant: 4,
+        mend: "add the operation to its order",
+        sql: "SELECT 'operation ' || hex(operation.id) || ' is not named by its order ' || operation.order_id \
+              FROM operation LEFT JOIN orders USING (account, order_id) \
+              WHERE operation.account IS NOT NULL AND ifnull(instr(orders.operations, operation.id), 0) = 0",
     },
 ];

@@ -134,8 +134,7 @@ fn awaiting_offer(connection: &Connection, offer: &OfferKey) -> Result<Vec<Order
          CROSS JOIN orders ON orders.account = review.account AND orders.order_id = review.order_id \
          WHERE review.reason IN ('sku_missing', 'sku_unknown') AND ifnull(review.account, x'') = ?1 \
          AND review.answered_at IS NULL \
-         AND EXISTS (SELECT 1 FROM line WHERE line.account = review.account \
-             AND line.order_id = review.order_id AND line.offer = ?2) \
+         AND EXISTS (SELECT 1 FROM json_each(orders.lines) WHERE value ->> 'offer' = ?2) \
          GROUP BY orders.account, orders.order_id \
          ORDER BY orders.created_at, orders.account, orders.order_id LIMIT ?3",
         params![

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 use saldo_domain::delivery::Delivery;
-use saldo_domain::ids::{LineItemId, OperationId, OrderKey, ReviewId};
+use saldo_domain::ids::{AccountId, LineItemId, OperationId, OrderId, OrderKey, ReviewId};
 use saldo_domain::operation::Operation;
 use saldo_domain::order::Order;
 use saldo_domain::review::{Review, ReviewReason, Subject};
@@ -12,9 +12,12 @@ use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row, View};
 use crate::failure::Failure;
 use crate::lists;
 use crate::rows::{
-    self, balance_columns, delivery_columns, line_columns, operation_columns, order_columns, review_columns,
+    self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
 };
-use crate::sql::{many, one};
+use crate::sql::{id, many, one};
+
+/// The most operations of one order that are shown.
+const OPERATIONS_SHOWN_MAX: usize = 500;
 
 /// Loads rows into a view.
 pub(crate) fn load_all(connection: &Connection, view: &mut View, keys: &[Key]) -> Result<(), Failure> {
@@ -45,96 +48,73 @@ fn load(connection: &Connection, key: &Key) -> Result<Row, Failure> {
 
 /// An order with what is unfinished of it, oldest first.
 fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some(order) = order_with_lines(connection, key)? else {
-        return Ok(None);
-    };
-    let operations = many(
-        connection,
-        concat!(
-            "SELECT ",
-            operation_columns!(),
-            " FROM operation WHERE account = ?1 AND order_id = ?2 \
-             AND status IN ('pending', 'processing', 'failed') ORDER BY id"
-        ),
-        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        rows::operation,
-    )?;
+    let Some((order, ids)) = order(connection, key)? else { return Ok(None) };
+    let mut operations = operations(connection, &ids)?;
+    operations.retain(|operation| operation.status.is_unfinished());
     let reviews = many(
         connection,
         concat!(
-            "SELECT ",
-            review_columns!(),
-            " FROM review WHERE account = ?1 AND order_id = ?2 \
+            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 \
              AND answered_at IS NULL ORDER BY id"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::review,
     )?;
-    Ok(Some(OrderFile {
-        order,
-        operations,
-        delivery: delivery(connection, key)?,
-        reviews,
-    }))
+    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
 }
 
 /// An order with everything ever recorded of it, newest first.
 pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some(order) = order_with_lines(connection, key)? else {
-        return Ok(None);
-    };
-    let operations = many(
-        connection,
-        concat!(
-            "SELECT ",
-            operation_columns!(),
-            " FROM operation WHERE account = ?1 AND order_id = ?2 \
-             ORDER BY id DESC LIMIT 500"
-        ),
-        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        rows::operation,
-    )?;
+    let Some((order, mut ids)) = order(connection, key)? else { return Ok(None) };
+    ids.reverse();
+    ids.truncate(OPERATIONS_SHOWN_MAX);
+    let operations = operations(connection, &ids)?;
     let reviews = many(
         connection,
         concat!(
-            "SELECT ",
-            review_columns!(),
-            " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
+            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::review,
     )?;
-    Ok(Some(OrderFile {
-        order,
-        operations,
-        delivery: delivery(connection, key)?,
-        reviews,
-    }))
+    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
 }
 
-fn order_with_lines(connection: &Connection, key: &OrderKey) -> Result<Option<Order>, Failure> {
-    let found = one(
+fn order(connection: &Connection, key: &OrderKey) -> Result<Option<(Order, Vec<OperationId>)>, Failure> {
+    one(
         connection,
-        concat!(
-            "SELECT ",
-            order_columns!(),
-            " FROM orders WHERE account = ?1 AND order_id = ?2"
-        ),
+        concat!("SELECT ", order_columns!(), ", operations FROM orders WHERE account = ?1 AND order_id = ?2"),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        |row| rows::order(key, row),
-    )?;
-    let Some(mut order) = found else { return Ok(None) };
-    order.lines = many(
-        connection,
-        concat!(
-            "SELECT ",
-            line_columns!(),
-            " FROM line WHERE account = ?1 AND order_id = ?2 ORDER BY position"
-        ),
-        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        rows::line,
-    )?;
-    Ok(Some(order))
+        |row| Ok((rows::order(key, row)?, rows::operation_ids(row, 17)?)),
+    )
+}
+
+fn operations(connection: &Connection, ids: &[OperationId]) -> Result<Vec<Operation>, Failure> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let missing = || Failure::Corrupt(format!("operation {id} is named by its order and is not there"));
+        found.push(operation(connection, *id)?.ok_or_else(missing)?);
+    }
+    Ok(found)
+}
+
+/// All operations of the orders of an id: an id may stand in several accounts.
+pub(crate) fn operations_of(connection: &Connection, order: &OrderId) -> Result<Vec<Operation>, Failure> {
+    let mut found = Vec::new();
+    let mut last = Vec::new();
+    loop {
+        let sql = "SELECT account FROM orders WHERE account > ?1 ORDER BY account LIMIT 1";
+        let next = one(connection, sql, params![last], |row| id(row, 0, AccountId::new))?;
+        let Some(account) = next else { return Ok(found) };
+        last = account.as_uuid().into_bytes().to_vec();
+        let ids = one(
+            connection,
+            "SELECT operations FROM orders WHERE account = ?1 AND order_id = ?2",
+            params![account.as_uuid().as_bytes(), order.as_str()],
+            |row| rows::operation_ids(row, 0),
+        )?;
+        found.extend(operations(connection, &ids.unwrap_or_default())?);
+    }
 }
 
 fn delivery(connection: &Connection, key: &OrderKey) -> Result<Option<Delivery>, Failure> {

@@ -74,7 +74,14 @@ pub(crate) fn operations(
 ) -> Result<Page<Operation>, StoreError> {
     let before: Option<OperationId> = page.position()?;
     let mut rows = Vec::new();
-    for conditions in operation_conditions(filter, before) {
+    if let Some(order) = &filter.order {
+        rows = load::operations_of(connection, order)?;
+        rows.retain(|operation| {
+            before.is_none_or(|before| operation.id < before) && filter.matches(operation)
+        });
+    }
+    let questions = if filter.order.is_some() { Vec::new() } else { operation_conditions(filter, before) };
+    for conditions in questions {
         let sql = format!(
             "SELECT {} FROM operation{} ORDER BY id DESC LIMIT ?",
             operation_columns!(),
@@ -98,10 +105,9 @@ pub(crate) fn operations(
 /// The questions whose answers together are those of a filter. What is unfinished is asked for by status and by
 /// what it waits for, so that each question is one range of the index of unfinished operations, in order.
 fn operation_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Vec<Conditions> {
-    let of_one_order = filter.account.is_some() && filter.order.is_some();
     let unfinished_only =
         !filter.statuses.is_empty() && filter.statuses.iter().all(|status| status.is_unfinished());
-    if of_one_order || !unfinished_only {
+    if !unfinished_only {
         let mut conditions = common_conditions(filter, before);
         if !filter.statuses.is_empty() {
             let words: Vec<String> = filter
@@ -169,9 +175,6 @@ fn common_conditions(filter: &OperationFilter, before: Option<OperationId>) -> C
     }
     if let Some(account) = filter.account {
         conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
-    }
-    if let Some(order) = &filter.order {
-        conditions.and("order_id = ?", order.as_str().to_owned());
     }
     if let Some(sku) = &filter.sku {
         let condition = "EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> 'sku' = ?)";

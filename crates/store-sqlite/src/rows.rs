@@ -3,10 +3,10 @@
 use rusqlite::Row;
 use saldo_domain::delivery::{Delivery, Doubts, Lease, Task};
 use saldo_domain::ids::{
-    AccountId, LeaseToken, LineItemId, LogEntryId, OfferId, OperationId, OrderId, OrderKey, ReviewId,
+    AccountId, LeaseToken, LineItemId, LogEntryId, OperationId, OrderId, OrderKey, ReviewId,
 };
 use saldo_domain::operation::{LogEntry, Operation};
-use saldo_domain::order::{Line, Order, SkipReason, Standing};
+use saldo_domain::order::{Order, SkipReason, Standing};
 use saldo_domain::review::{Answer, Review, Subject};
 use saldo_domain::stock::{Balance, Mapping, Movement, OfferKey, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
@@ -22,18 +22,17 @@ macro_rules! order_columns {
     () => {
         "warehouse, standing, standing_detail, form_seen, shipped, touched, \
     flag_confirmed, flag_confirmed_at, first_operation, revisions, copy_updated_at, bought_at, awaited, answered, \
-    created_at, updated_at"
+    created_at, updated_at, lines"
     };
 }
 pub(crate) use order_columns;
 
-/// An order, without its lines.
 pub(crate) fn order(key: &OrderKey, row: &Row<'_>) -> Result<Order, Failure> {
     Ok(Order {
         key: key.clone(),
         warehouse: text(row, 0, Warehouse::parse)?,
         standing: standing(row)?,
-        lines: Vec::new(),
+        lines: json(row, 16)?,
         form_seen: row.get(3)?,
         shipped: row.get(4)?,
         touched: row.get(5)?,
@@ -48,6 +47,13 @@ pub(crate) fn order(key: &OrderKey, row: &Row<'_>) -> Result<Order, Failure> {
         created_at: moment(row, 14)?,
         updated_at: moment(row, 15)?,
     })
+}
+
+/// The ids of an order's operations, in the order of recording.
+pub(crate) fn operation_ids(row: &Row<'_>, column: usize) -> Result<Vec<OperationId>, Failure> {
+    let bytes = row.get_ref(column)?.as_blob().map_err(|error| Failure::Corrupt(error.to_string()))?;
+    let ids = bytes.chunks(16).map(uuid::Uuid::from_slice);
+    ids.map(|id| id.map(OperationId::new).map_err(|error| Failure::Corrupt(error.to_string()))).collect()
 }
 
 fn standing(row: &Row<'_>) -> Result<Standing, Failure> {
@@ -96,23 +102,6 @@ pub(crate) fn standing_words(standing: &Standing) -> (&'static str, Option<&str>
     }
 }
 
-macro_rules! line_columns {
-    () => {
-        "line_item_id, made_up, offer, external, quantity, parts"
-    };
-}
-pub(crate) use line_columns;
-
-pub(crate) fn line(row: &Row<'_>) -> Result<Line, Failure> {
-    Ok(Line {
-        id: text(row, 0, LineItemId::parse)?,
-        made_up: row.get(1)?,
-        offer: optional_text(row, 2, OfferId::parse)?,
-        external: optional_text(row, 3, Sku::parse)?,
-        quantity: row.get(4)?,
-        parts: json(row, 5)?,
-    })
-}
 
 /// An order's key in two columns, where there is one.
 pub(crate) fn optional_order_key(row: &Row<'_>, column: usize) -> Result<Option<OrderKey>, Failure> {

@@ -65,23 +65,27 @@ pub(crate) fn write(
 
 fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) -> Result<(), Failure> {
     let order = &change.after.order;
-    match change.order {
-        RowChange::Same => {}
-        RowChange::New => insert_order(connection, order)?,
-        RowChange::Updated => update_order(connection, order)?,
-    }
-    write_lines(connection, change)?;
-    if change.awaited_changed {
-        write_awaited(connection, order, change.order)?;
-    }
+    let is_new = |operation: &Operation| {
+        log.iter().any(|entry| entry.operation == operation.id && entry.version == 1)
+    };
+    let mut new_operations = Vec::new();
     for changed in &change.changed_operations {
         let operation = &change.after.operations[changed.position];
         // A finished operation that a decision brought back into the file looks new to the file, but is stored.
-        let is_new = changed.is_new
-            && log
-                .iter()
-                .any(|entry| entry.operation == operation.id && entry.version == 1);
+        let is_new = changed.is_new && is_new(operation);
         write_operation(connection, operation, is_new)?;
+        if is_new {
+            new_operations.extend(operation.id.as_uuid().as_bytes());
+        }
+    }
+    match change.order {
+        RowChange::Same if new_operations.is_empty() => {}
+        RowChange::Same => add_operations(connection, &order.key, &new_operations)?,
+        RowChange::New => insert_order(connection, order, &new_operations)?,
+        RowChange::Updated => update_order(connection, order, &new_operations)?,
+    }
+    if change.awaited_changed {
+        write_awaited(connection, order, change.order)?;
     }
     for &position in &change.changed_reviews {
         write_review(connection, &change.after.reviews[position])?;
@@ -93,27 +97,37 @@ fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) ->
     }
 }
 
-fn insert_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
+fn insert_order(connection: &Connection, order: &Order, operations: &[u8]) -> Result<(), Failure> {
     let sql = concat!(
         "INSERT INTO orders (account, order_id, ",
         order_columns!(),
-        ") \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        ", operations) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
     );
-    store_order(connection, sql, order)
+    store_order(connection, sql, order, operations)
 }
 
-fn update_order(connection: &Connection, order: &Order) -> Result<(), Failure> {
+/// The ids of its operations are only added to.
+fn update_order(connection: &Connection, order: &Order, new_operations: &[u8]) -> Result<(), Failure> {
     let sql = concat!(
         "UPDATE orders SET (",
         order_columns!(),
-        ") = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18) WHERE account = ?1 AND order_id = ?2"
+        ", operations) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+         CAST(operations || ?20 AS BLOB)) WHERE account = ?1 AND order_id = ?2"
     );
-    store_order(connection, sql, order)
+    store_order(connection, sql, order, new_operations)
 }
 
-fn store_order(connection: &Connection, sql: &str, order: &Order) -> Result<(), Failure> {
+fn add_operations(connection: &Connection, key: &OrderKey, new_operations: &[u8]) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "UPDATE orders SET operations = CAST(operations || ?3 AS BLOB) WHERE account = ?1 AND order_id = ?2",
+        params![key.account.as_uuid().as_bytes(), key.order.as_str(), new_operations],
+        || format!("order {key}"),
+    )
+}
+
+fn store_order(connection: &Connection, sql: &str, order: &Order, operations: &[u8]) -> Result<(), Failure> {
     let (standing, detail) = standing_words(&order.standing);
     run_on_one(
         connection,
@@ -137,44 +151,11 @@ fn store_order(connection: &Connection, sql: &str, order: &Order) -> Result<(), 
             list_json(&order.answered)?,
             stored(order.created_at),
             stored(order.updated_at),
+            to_json(&order.lines)?,
+            operations,
         ],
         || format!("order {}", order.key),
     )
-}
-
-/// Lines are few and keep an order: when any of them changed, all are written.
-fn write_lines(connection: &Connection, change: &FileChange) -> Result<(), Failure> {
-    if change.changed_lines.is_empty() && change.removed_lines.is_empty() {
-        return Ok(());
-    }
-    let key = &change.after.order.key;
-    if change.order != RowChange::New {
-        let sql = "DELETE FROM line WHERE account = ?1 AND order_id = ?2";
-        run(
-            connection,
-            sql,
-            params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        )?;
-    }
-    for (position, line) in change.after.order.lines.iter().enumerate() {
-        run(
-            connection,
-            "INSERT INTO line (account, order_id, position, line_item_id, made_up, offer, external, quantity, parts) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            params![
-                key.account.as_uuid().as_bytes(),
-                key.order.as_str(),
-                position as i64,
-                line.id.as_str(),
-                line.made_up,
-                line.offer.as_ref().map(|offer| offer.as_str()),
-                line.external.as_ref().map(|sku| sku.as_str()),
-                line.quantity,
-                list_json(&line.parts)?,
-            ],
-        )?;
-    }
-    Ok(())
 }
 
 fn write_holder(connection: &Connection, line: &LineItemId, holder: &OrderKey) -> Result<(), Failure> {

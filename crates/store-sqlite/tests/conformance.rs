@@ -42,7 +42,7 @@ fn plant(path: &PathBuf, damage: &Damage) {
             &[&key.sku.as_str(), &key.warehouse.as_str()],
         ),
         Damage::Taken(key) => run(
-            "UPDATE line SET parts = NULL WHERE order_id = ?1",
+            "UPDATE orders SET lines = json_set(lines, '$[0].parts', json('[]')) WHERE order_id = ?1",
             &[&key.order.as_str()],
         ),
         Damage::Delivery(key) => run("DELETE FROM delivery WHERE order_id = ?1", &[&key.order.as_str()]),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
-use saldo_domain::operation::{LogEntry, OperationStatus, WaitingFor};
+use saldo_domain::operation::{LogEntry, Operation, OperationStatus, WaitingFor};
 use saldo_domain::review::ReviewReason;
 use saldo_domain::stock::{Movement, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
@@ -49,6 +49,33 @@ pub struct OperationFilter {
     pub statuses: Vec<OperationStatus>,
     /// Waiting for this.
     pub waiting_for: Option<WaitingFor>,
+}
+
+impl OperationFilter {
+    /// Whether an operation is one of those asked for.
+    #[must_use]
+    pub fn matches(&self, operation: &Operation) -> bool {
+        let order = operation.order.as_ref();
+        self
+            .account
+            .is_none_or(|account| order.is_some_and(|order| order.account == account))
+            && self
+                .order
+                .as_ref()
+                .is_none_or(|id| order.is_some_and(|order| order.order == *id))
+            && self
+                .sku
+                .as_ref()
+                .is_none_or(|sku| operation.lines.iter().any(|line| line.sku.as_ref() == Some(sku)))
+            && self
+                .warehouse
+                .as_ref()
+                .is_none_or(|warehouse| operation.lines.iter().any(|line| line.warehouse == *warehouse))
+            && (self.statuses.is_empty() || self.statuses.contains(&operation.status))
+            && self
+                .waiting_for
+                .is_none_or(|waiting_for| operation.waiting_for == Some(waiting_for))
+    }
 }
 
 /// Which reviews.

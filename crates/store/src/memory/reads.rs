@@ -52,7 +52,7 @@ impl Tables {
         let operations = self.operations.values().rev();
         let rows = operations
             .filter(|operation| before.is_none_or(|before| operation.id < before))
-            .filter(|operation| matches_operation(filter, operation))
+            .filter(|operation| filter.matches(operation))
             .take(page.limit + 1)
             .cloned()
             .collect();
@@ -182,28 +182,6 @@ pub(crate) fn midnight_before(now: Timestamp) -> Timestamp {
     whole.checked_sub(seconds.seconds()).unwrap_or(now)
 }
 
-fn matches_operation(filter: &OperationFilter, operation: &Operation) -> bool {
-    let order = operation.order.as_ref();
-    filter
-        .account
-        .is_none_or(|account| order.is_some_and(|order| order.account == account))
-        && filter
-            .order
-            .as_ref()
-            .is_none_or(|id| order.is_some_and(|order| order.order == *id))
-        && filter
-            .sku
-            .as_ref()
-            .is_none_or(|sku| operation.lines.iter().any(|line| line.sku.as_ref() == Some(sku)))
-        && filter
-            .warehouse
-            .as_ref()
-            .is_none_or(|warehouse| operation.lines.iter().any(|line| line.warehouse == *warehouse))
-        && (filter.statuses.is_empty() || filter.statuses.contains(&operation.status))
-        && filter
-            .waiting_for
-            .is_none_or(|waiting_for| operation.waiting_for == Some(waiting_for))
-}
 
 fn matches_review(filter: &ReviewFilter, review: &Review) -> bool {
     filter.open.is_none_or(|open| review.is_open() == open)
