@@ -1,2 +1,36 @@
-//! The `saldo` program.
-fn main() {}
+//! The program `saldo`.
+
+mod cli;
+mod commands;
+mod components;
+mod config;
+mod door;
+mod edge;
+mod exit;
+mod keys;
+mod ledger;
+mod logging;
+mod no_orders_service;
+mod notify;
+mod output;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+use crate::commands::Context;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::new(cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::code(Err(error.into())),
+    };
+    let ended = runtime.block_on(commands::run(cli.command, &context));
+    // A read of standard input that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    exit::code(ended)
+}

@@ -1,0 +1,88 @@
+//! The command line: what can be said, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+/// Keeps a seller's warehouse stock and the orders service in balance.
+#[derive(Debug, Parser)]
+#[command(
+    name = "saldo",
+    version,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+#[command(after_help = "Example:\n  saldo init\n  saldo serve")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The configuration; otherwise ./saldo.toml, ~/.config/saldo/saldo.toml or /etc/saldo/saldo.toml.
+    #[arg(long, global = true, value_name = "FILE", env = "SALDO_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The database, instead of the configured one, such as sqlite://saldo.db
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// Print JSON, for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Ask a running server instead of opening the database, such as http://127.0.0.1:8080
+    #[arg(long, global = true, value_name = "URL", env = "SALDO_SERVER")]
+    pub(crate) server: Option<String>,
+    /// The API key for the server.
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "SALDO_KEY",
+        hide_env_values = true
+    )]
+    pub(crate) key: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub(crate) enum Command {
+    /// Show everything at work on an empty folder, and prove that both sides agree in the end.
+    /// Run the service: API, workers, scheduled tasks.
+    Serve(commands::serve::Arguments),
+    /// Write a commented saldo.toml, make the database, print the first admin key.
+    Init(commands::init::Arguments),
+    /// Take in checkout forms from files or standard input.
+    Process(commands::process::Arguments),
+    /// Show the overall state.
+    Status(commands::status::Arguments),
+    /// List the operations that wait or are under way.
+    Pending(commands::pending::Arguments),
+    /// Show one operation with its history, or one order.
+    Show(commands::show::Arguments),
+    /// Try an operation again now, or all that have failed.
+    Retry(commands::retry::Arguments),
+    /// Undo an operation: its stock comes back, and the orders service is told.
+    Rollback(commands::rollback::Arguments),
+    /// List the questions that wait for a person.
+    Reviews(commands::reviews::Arguments),
+    /// Answer a review.
+    Resolve(commands::resolve::Arguments),
+    /// Look at stock, and change it.
+    Stock(commands::stock::Arguments),
+    /// Make, list and revoke API keys.
+    Keys(commands::keys::Arguments),
+    /// List the accounts, or add one by hand.
+    Accounts(commands::accounts::Arguments),
+    /// Check configuration, database, clock and orders service, and say how to mend what is wrong.
+    Doctor(commands::doctor::Arguments),
+    /// Run the simulated orders service alone, for one's own tests.
+    Simulate(commands::simulate::Arguments),
+    /// Print the completions for a shell.
+    Completions(commands::completions::Arguments),
+}

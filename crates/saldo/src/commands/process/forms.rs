@@ -1,0 +1,135 @@
+//! Reading checkout forms from text.
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// One order of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The order's id, or where it stands in the input.
+    pub(super) name: String,
+    /// The line to send, or why there is none.
+    pub(super) line: Result<String, String>,
+}
+
+/// The orders of a text: one JSON document (an object or an array), or one JSON document a line.
+pub(super) fn entries(
+    source: &str,
+    text: &str,
+    account: Option<Uuid>,
+    warehouse: Option<&str>,
+) -> Vec<Entry> {
+    let read = |place: String, value: Result<Value, String>| match value {
+        Ok(Value::Object(object)) => entry(&place, object, account, warehouse),
+        Ok(_) => Entry {
+            line: Err(format!("{place}: this is no order but another kind of JSON")),
+            name: place,
+        },
+        Err(problem) => Entry {
+            line: Err(format!("{place}: {problem}")),
+            name: place,
+        },
+    };
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Array(values)) => {
+            let numbered = values.into_iter().enumerate();
+            numbered
+                .map(|(index, value)| read(format!("{source}, order {}", index + 1), Ok(value)))
+                .collect()
+        }
+        Ok(value) => vec![read(source.to_owned(), Ok(value))],
+        Err(_) => text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+            .map(|(index, line)| {
+                let value = serde_json::from_str(line).map_err(|error| format!("this is no JSON: {error}"));
+                read(format!("{source}, line {}", index + 1), value)
+            })
+            .collect(),
+    }
+}
+
+/// One order, bare or with its account.
+fn entry(place: &str, object: Map<String, Value>, account: Option<Uuid>, warehouse: Option<&str>) -> Entry {
+    let wrapped = object.get("order").is_some_and(Value::is_object);
+    let mut sent = if wrapped {
+        object
+    } else {
+        Map::from_iter([("order".to_owned(), Value::Object(object))])
+    };
+    let id = sent["order"].get("id").and_then(Value::as_str);
+    let name = id.map_or_else(|| place.to_owned(), |id| saldo_domain::text::one_line(id, 128));
+    if !sent.contains_key("token_id") {
+        let Some(account) = account else {
+            let problem =
+                format!("{place}: the order does not say its account; name it with --account TOKEN_ID");
+            return Entry {
+                name,
+                line: Err(problem),
+            };
+        };
+        sent.insert("token_id".to_owned(), json!(account));
+    }
+    if let Some(warehouse) = warehouse.filter(|_| !sent.contains_key("warehouse")) {
+        sent.insert("warehouse".to_owned(), json!(warehouse));
+    }
+    Entry {
+        name,
+        line: Ok(Value::Object(sent).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: Uuid = Uuid::nil();
+
+    fn names(text: &str) -> Vec<String> {
+        entries("f", text, Some(ACCOUNT), None)
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect()
+    }
+
+    #[test]
+    fn an_object_an_array_and_lines_are_read() {
+        assert_eq!(names("{\n \"id\": \"a\"\n}"), ["a"]);
+        assert_eq!(names("[{\"id\": \"a\"}, {\"id\": \"b\"}]"), ["a", "b"]);
+        assert_eq!(
+            names("{\"id\": \"a\"}\r\n\n{\"order\": {\"id\": \"b\"}}\n"),
+            ["a", "b"]
+        );
+        assert!(names("  \n ").is_empty());
+    }
+
+    #[test]
+    fn one_bad_line_spoils_no_other_and_says_where_it_stands() {
+        let entries = entries(
+            "f",
+            "{\"id\": \"a\"}\n{oops\n7\n{\"id\": \"b\"}",
+            Some(ACCOUNT),
+            None,
+        );
+        let good: Vec<bool> = entries.iter().map(|entry| entry.line.is_ok()).collect();
+        assert_eq!(good, [true, false, false, true]);
+        assert!(entries[1].line.as_ref().unwrap_err().starts_with("f, line 2"));
+    }
+
+    #[test]
+    fn the_account_comes_from_the_order_or_from_the_flag() {
+        let own = entries(
+            "f",
+            r#"{"token_id": "t", "order": {"id": "a"}}"#,
+            Some(ACCOUNT),
+            Some("W"),
+        );
+        assert_eq!(
+            own[0].line.as_deref(),
+            Ok(r#"{"order":{"id":"a"},"token_id":"t","warehouse":"W"}"#)
+        );
+        let without = entries("f", r#"{"id": "a"}"#, None, None);
+        assert!(without[0].line.as_ref().unwrap_err().contains("--account"));
+    }
+}

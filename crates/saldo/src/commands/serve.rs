@@ -1,0 +1,204 @@
+//! `saldo serve`
+
+mod reload;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use saldo_engine::{Engine, StockSynchronizationService};
+use saldo_store::SharedStore;
+use saldo_web::WebOptions;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::Context;
+use crate::config::{self, Config, Loaded, Overrides, Schedule};
+use crate::edge::now;
+use crate::exit::End;
+use crate::ledger::{engine_options, open_store};
+use crate::logging;
+use crate::notify::notify;
+use crate::signals::{StopSignals, listen};
+use reload::Running;
+
+/// How much longer than the immediate delivery a request may take.
+const REQUEST_MARGIN: Duration = Duration::from_secs(27);
+
+/// Run the service: API, workers, scheduled tasks.
+///
+/// SIGTERM and Ctrl-C finish what is under way and stop; a second one stops at once. SIGHUP reads the
+/// configuration again.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  saldo serve\n  saldo serve --listen 127.0.0.1:9000 --log-format json")]
+pub(crate) struct Arguments {
+    /// Where to listen, instead of the configured address; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// How log lines are written: auto, human or json.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
+    let mut signals = StopSignals::new()?;
+    let mut hangups = listen(SignalKind::hangup())?;
+    let overrides = Overrides {
+        listen: arguments.listen,
+        log_format: arguments.log_format,
+        ..context.overrides()
+    };
+    let loaded = config::load(&overrides)?;
+    loaded.config.check_possible()?;
+    let log_filter = logging::start(&loaded.config.log)?;
+    tell_configuration(&loaded);
+
+    let store = open_store(&loaded.config)?;
+    let has_keys = !store.api_keys().await?.is_empty();
+    let address = checked_address(&loaded.config, has_keys)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("saldo cannot listen on {address}; set listen to a free address"))?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let engine = Engine::start(engine_options(&loaded.config, SharedStore::clone(&store))?);
+
+    let stop = CancellationToken::new();
+    let router = saldo_web::router(engine.service(), web_options(&loaded.config, address));
+    let mut server = tokio::spawn(saldo_web::serve(listener, router, stop.clone().cancelled_owned()));
+    let rounds = tokio::spawn(rounds(
+        engine.service(),
+        loaded.config.schedule.process_pending.clone(),
+        stop.clone(),
+    ));
+    let mut running = Running::new(loaded, overrides, log_filter, SharedStore::clone(&store));
+    announce(address, has_keys, context)?;
+
+    let ended = loop {
+        tokio::select! {
+            () = signals.next() => break Ok(End::Well),
+            _ = hangups.recv() => running.reload().await,
+            ended = &mut server => break Err(match ended {
+                Ok(()) => anyhow::anyhow!("the server ended by itself"),
+                Err(error) => anyhow::Error::new(error).context("the server ended"),
+            }),
+        }
+    };
+    notify("STOPPING=1");
+    tracing::info!("stopping: what is under way is finished; a second signal stops at once");
+    stop.cancel();
+    let drain = async {
+        if ended.is_ok()
+            && let Err(error) = (&mut server).await
+        {
+            tracing::error!(%error, "the server did not end well");
+        }
+        engine.stop().await;
+        if let Err(error) = rounds.await {
+            tracing::error!(%error, "a scheduled task did not end well");
+        }
+        store.close().await
+    };
+    tokio::select! {
+        closed = drain => closed?,
+        () = signals.next() => {
+            tracing::warn!("stopped at once; what was under way is taken up again at the next start");
+            return Ok(End::Failed);
+        }
+    }
+    tracing::info!("stopped");
+    ended
+}
+
+/// Says what is in force, and what has no effect yet.
+fn tell_configuration(loaded: &Loaded) {
+    let file = loaded
+        .file
+        .as_ref()
+        .map_or_else(|| "none: defaults".to_owned(), |file| file.display().to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = file,
+        environment = loaded.variables.join(" "),
+        database = loaded.config.database,
+        "saldo starts"
+    );
+    let without_effect = loaded.config.without_effect();
+    if !without_effect.is_empty() {
+        tracing::info!(
+            keys = without_effect.join(" "),
+            "these settings have no effect in this version yet"
+        );
+    }
+    if loaded.config.orders_service_options().is_none() {
+        tracing::warn!(
+            "there are no credentials for the orders service: orders are taken in, and deliveries wait until \
+             orders_service.jwt_secret is set"
+        );
+    }
+}
+
+/// The address to listen on: without keys only one that other computers cannot reach.
+fn checked_address(config: &Config, has_keys: bool) -> anyhow::Result<SocketAddr> {
+    let address: SocketAddr = config.listen.parse().context("listen is no address")?;
+    if !has_keys && !address.ip().is_loopback() {
+        anyhow::bail!(
+            "listen is {address}, which other computers can reach, and there are no API keys: make one first with \
+             `saldo keys add NAME --role admin`, or listen on 127.0.0.1"
+        );
+    }
+    Ok(address)
+}
+
+fn web_options(config: &Config, address: SocketAddr) -> WebOptions {
+    WebOptions {
+        open: address.ip().is_loopback(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        request_timeout: Duration::from_millis(config.intake.immediate_timeout_ms) + REQUEST_MARGIN,
+        ..WebOptions::default()
+    }
+}
+
+/// Tells everyone who waits for it that the service is ready.
+fn announce(address: SocketAddr, has_keys: bool, context: &Context) -> anyhow::Result<()> {
+    let listening = json!({ "listening": format!("http://{address}") });
+    context
+        .output
+        .show(&listening, |_| format!("saldo listens on http://{address}"))?;
+    tracing::info!(%address, "ready");
+    if !has_keys {
+        tracing::warn!(
+            "there are no API keys: everyone on this computer may do everything; make one with `saldo keys add`"
+        );
+    }
+    notify("READY=1");
+    Ok(())
+}
+
+/// The scheduled round over the queue: a safety net, as due retries run at their time.
+async fn rounds(service: StockSynchronizationService, schedule: String, stop: CancellationToken) {
+    let Ok(schedule) = Schedule::parse(&schedule) else {
+        // Validation has read it before.
+        return;
+    };
+    loop {
+        let wait = schedule.wait(now()).unsigned_abs();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        match service.process_pending_operations().await {
+            Ok(result) if result.attempted > 0 => tracing::info!(
+                attempted = result.attempted,
+                delivered = result.delivered,
+                not_delivered = result.not_delivered,
+                "scheduled round over the queue"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the scheduled round over the queue failed"),
+        }
+    }
+}

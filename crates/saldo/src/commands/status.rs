@@ -1,0 +1,55 @@
+//! `saldo status`
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::commands::Context;
+use crate::door::{Door, Question};
+use crate::exit::End;
+use crate::output::{cell, facts};
+
+/// Show the overall state.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  saldo status\n  saldo status --json --server http://127.0.0.1:8080 --key KEY"
+)]
+pub(crate) struct Arguments {}
+
+/// Shows the state; exit code 1 when the service is down.
+pub(crate) async fn run(_: Arguments, context: &Context) -> anyhow::Result<End> {
+    let door = Door::open(context).await?;
+    let status = door.ask(Question::get("/api/v1/stock-sync/status")).await?;
+    context.output.show(&status, human)?;
+    door.close().await?;
+    Ok(End::well_if(cell(&status, "/status") != "down"))
+}
+
+fn human(status: &Value) -> String {
+    let of = |path: &str| cell(status, path);
+    facts(&[
+        (
+            "status",
+            format!(
+                "{} (mode {}, version {})",
+                of("/status"),
+                of("/mode"),
+                of("/version")
+            ),
+        ),
+        ("waiting for delivery", of("/operations/pending")),
+        ("under delivery", of("/operations/processing")),
+        ("completed today", of("/operations/completed_today")),
+        ("failed", of("/operations/failed")),
+        ("stale", of("/operations/stale")),
+        ("waiting for stock", of("/operations/waiting_for_stock")),
+        ("waiting for payment", of("/operations/waiting_for_payment")),
+        ("before a person", of("/operations/in_review")),
+        ("open reviews", of("/reviews_open")),
+        ("oldest waiting, seconds", of("/oldest_pending_seconds")),
+        (
+            "orders service",
+            format!("circuit {}", of("/orders_service/circuit")),
+        ),
+        ("its last error", of("/orders_service/last_error")),
+    ])
+}

@@ -1,0 +1,218 @@
+//! `saldo stock …`
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use crate::commands::Context;
+use crate::components::Component;
+use crate::door::{Door, Question, segment};
+use crate::exit::End;
+use crate::output::{cell, items, rows, table};
+
+/// Look at stock, and change it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  saldo stock receive MUG 12\n  saldo stock list --below 3")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the balances.
+    #[command(after_help = "Example:\n  saldo stock list --warehouse Ирина --below 3")]
+    List {
+        /// Of one SKU.
+        #[arg(long)]
+        sku: Option<String>,
+        /// In one warehouse.
+        #[arg(long)]
+        warehouse: Option<String>,
+        /// Below this many units.
+        #[arg(long)]
+        below: Option<i64>,
+        /// At most so many.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        limit: u32,
+    },
+    /// Goods came in.
+    #[command(after_help = "Example:\n  saldo stock receive MUG 12 --reference \"delivery note 7\"")]
+    Receive {
+        /// The SKU.
+        sku: String,
+        /// Units.
+        quantity: i64,
+        /// Where to; the default warehouse otherwise.
+        #[arg(long)]
+        warehouse: Option<String>,
+        /// The delivery note, or the like.
+        #[arg(long)]
+        reference: Option<String>,
+    },
+    /// Goods were counted: the balance is set to the figure.
+    #[command(after_help = "Example:\n  saldo stock count MUG 11 --reason \"yearly count\"")]
+    Count {
+        /// The SKU.
+        sku: String,
+        /// Units that are there.
+        counted: i64,
+        /// Where; the default warehouse otherwise.
+        #[arg(long)]
+        warehouse: Option<String>,
+        /// Why, for the log.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Goods went from one warehouse to another.
+    #[command(after_help = "Example:\n  saldo stock transfer MUG 3 --from Ирина --to Shop")]
+    Transfer {
+        /// The SKU.
+        sku: String,
+        /// Units.
+        quantity: i64,
+        /// From where.
+        #[arg(long)]
+        from: String,
+        /// To where.
+        #[arg(long)]
+        to: String,
+    },
+    /// List what moved a SKU, newest first.
+    #[command(after_help = "Example:\n  saldo stock movements MUG --limit 20")]
+    Movements {
+        /// The SKU.
+        sku: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Say what one unit of an offer takes from stock.
+    #[command(after_help = "Example:\n  saldo stock map TOKEN_ID 15234567890 MUG=2 SPOON")]
+    Map {
+        /// The account.
+        #[arg(value_name = "TOKEN_ID")]
+        account: String,
+        /// The offer.
+        #[arg(value_name = "OFFER_ID")]
+        offer: String,
+        /// What it stands for.
+        #[arg(required = true, value_name = "SKU[=UNITS]")]
+        components: Vec<Component>,
+    },
+}
+
+/// Does it.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
+    let door = Door::open(context).await?;
+    match arguments.action {
+        list @ Action::List { limit, .. } => {
+            let list = door.list(list.question(), limit as usize).await?;
+            context.output.show(&list, |list| {
+                let paths = ["/sku", "/warehouse", "/quantity", "/updated_at"];
+                table(
+                    &["SKU", "WAREHOUSE", "QUANTITY", "UPDATED"],
+                    &rows(items(list), &paths),
+                    "No stock.",
+                )
+            })?;
+        }
+        list @ Action::Movements { limit, .. } => {
+            let list = door.list(list.question(), limit as usize).await?;
+            context.output.show(&list, movements)?;
+        }
+        change => {
+            let result = door.ask(change.question()).await?;
+            context
+                .output
+                .show(&result, |result| match cell(result, "/operation/id").as_str() {
+                    "-" => "Done.".to_owned(),
+                    id => format!("Done, as operation {id}."),
+                })?;
+        }
+    }
+    door.close().await?;
+    Ok(End::Well)
+}
+
+impl Action {
+    /// The question to ask.
+    fn question(self) -> Question {
+        match self {
+            Self::Receive {
+                sku,
+                quantity,
+                warehouse,
+                reference,
+            } => {
+                let line = line(&sku, "quantity", quantity, warehouse);
+                let mut body = Map::from_iter([("lines".to_owned(), json!([line]))]);
+                body.extend(reference.map(|reference| ("reference".to_owned(), json!(reference))));
+                Question::post("/api/v1/stock/receipts", &Value::Object(body))
+            }
+            Self::Count {
+                sku,
+                counted,
+                warehouse,
+                reason,
+            } => {
+                let line = line(&sku, "counted", counted, warehouse);
+                Question::post(
+                    "/api/v1/stock/adjustments",
+                    &json!({ "lines": [line], "reason": reason }),
+                )
+            }
+            Self::Transfer {
+                sku,
+                quantity,
+                from,
+                to,
+            } => Question::post(
+                "/api/v1/stock/transfers",
+                &json!({ "sku": sku, "from": from, "to": to, "quantity": quantity }),
+            ),
+            Self::Map {
+                account,
+                offer,
+                components,
+            } => Question::put(
+                format!("/api/v1/stock/mappings/{}/{}", segment(&account), segment(&offer)),
+                &json!({ "components": Component::json(&components) }),
+            ),
+            Self::List {
+                sku,
+                warehouse,
+                below,
+                ..
+            } => Question::get("/api/v1/stock")
+                .with("sku", sku)
+                .with("warehouse", warehouse)
+                .with("below", below),
+            Self::Movements { sku, .. } => {
+                Question::get(format!("/api/v1/stock/{}/movements", segment(&sku)))
+            }
+        }
+    }
+}
+
+/// One line of a stock document; without a warehouse it is for the default one.
+fn line(sku: &str, quantity: &str, units: i64, warehouse: Option<String>) -> Value {
+    let mut line = Map::from_iter([
+        ("sku".to_owned(), json!(sku)),
+        (quantity.to_owned(), json!(units)),
+    ]);
+    line.extend(warehouse.map(|warehouse| ("warehouse".to_owned(), json!(warehouse))));
+    Value::Object(line)
+}
+
+fn movements(list: &Value) -> String {
+    let headings = ["WHEN", "WAREHOUSE", "QUANTITY", "BALANCE", "ORDER", "OPERATION"];
+    let paths = [
+        "/created_at",
+        "/warehouse",
+        "/quantity",
+        "/balance_after",
+        "/order_id",
+        "/operation_id",
+    ];
+    table(&headings, &rows(items(list), &paths), "Nothing moved.")
+}

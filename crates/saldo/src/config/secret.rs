@@ -1,0 +1,39 @@
+//! Text that must not be printed.
+
+use std::fmt;
+
+use saldo_orders_service::SecretText;
+use serde::Deserialize;
+
+/// A secret of the configuration. Its `Debug` says only whether there is one.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// Whether nothing was set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The secret, for the one who signs with it.
+    pub(crate) fn for_signing(&self) -> SecretText {
+        SecretText::new(self.0.clone())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_empty() { "[empty]" } else { "[hidden]" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        assert_eq!(format!("{:?}", Secret("open sesame".to_owned())), "[hidden]");
+    }
+}
