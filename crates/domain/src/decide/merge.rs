@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::apply::{self, Want};
 use super::command::OrderOutcome;
-use super::{level, take_in};
+use super::{level, refund, take_in};
 use crate::draft::{Draft, Move};
 use crate::form::OrderCopy;
 use crate::ids::{LineItemId, OrderKey};
@@ -91,7 +91,10 @@ pub(super) fn winner_over(
         .filter(|holder| holder.account == newcomer.order.key.account)
     {
         let Some(file) = draft.take(holder)? else { continue };
-        let rank = |order: &crate::order::Order| (order.lines.len(), order.copy_updated_at);
+        let rank = |order: &crate::order::Order| {
+            let lines = order.lines.iter().filter(|line| line.quantity > 0).count();
+            (lines, order.copy_updated_at)
+        };
         let holder_wins = rank(&file.order) >= rank(&newcomer.order);
         draft.put(file);
         if holder_wins {
@@ -99,6 +102,19 @@ pub(super) fn winner_over(
         }
     }
     Ok(None)
+}
+
+/// The same for a newer copy of a known order.
+pub(super) fn winner_over_copy(
+    draft: &mut Draft<'_>,
+    file: &OrderFile,
+    copy: &OrderCopy,
+    holders: &[OrderKey],
+) -> Result<Option<OrderKey>, Stop> {
+    let mut newer = file.clone();
+    newer.order.lines = take_in::copy_lines(&file.order.key, copy);
+    newer.order.copy_updated_at = newer.order.copy_updated_at.max(copy.updated_at);
+    winner_over(draft, &newer, holders)
 }
 
 /// A form that comes after the merged one moves nothing; the merged form answers for it.
@@ -143,6 +159,10 @@ pub(super) fn absorb(
         }
         file.order.shipped |= other.order.shipped;
         file.order.touched |= other.order.touched;
+        if other.order.level() {
+            // Lines that no form names any more: what they took comes back.
+            refund::give_back_all(draft, &mut other, "its other lines were merged into another form")?;
+        }
         close_merged(draft, &mut other, &file.order.key)?;
         draft.put(other);
     }
@@ -211,6 +231,12 @@ pub(super) fn move_difference(
 ) -> Result<OrderOutcome, Stop> {
     if let Some(holder) = foreign(&file.order.key, holders) {
         return ask_about_foreign(draft, file, copy, holder);
+    }
+    if winner_over_copy(draft, &file, copy, holders)?.is_some() {
+        // Another form holds some of these lines and is no smaller: which of them is right, a person tells.
+        let details = json!({ "copy": copy, "shipped": file.order.shipped });
+        draft.ask(&mut file, ReviewReason::QuantityMismatch, None, details);
+        return take_in::answer(draft, file, true);
     }
     let mut lines = take_in::copy_lines(&file.order.key, copy);
     let mut new_lines = Vec::new();

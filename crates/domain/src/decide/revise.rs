@@ -15,7 +15,9 @@ pub(super) fn revise(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCo
         &file.order.key,
         copy.lines.iter().filter_map(|line| line.id.as_ref()),
     )?;
-    if merge::foreign(&file.order.key, &holders).is_some() {
+    if merge::foreign(&file.order.key, &holders).is_some()
+        || merge::winner_over_copy(draft, file, copy, &holders)?.is_some()
+    {
         return Ok(());
     }
     let first = file.order.first_operation;

@@ -350,6 +350,15 @@ pub(super) fn form_arrives(
     if let Some(foreign) = merge::foreign(&file.order.key, &holders) {
         return merge::ask_about_foreign(draft, file, &request.copy, foreign);
     }
+    if let Some(winner) = merge::winner_over_copy(draft, &file, &request.copy, &holders)? {
+        // The merged form has taken what the single lines took: that comes back.
+        cancel::call_off_waiting(draft, &mut file, "merged into another form")?;
+        apply::stop_waiting(draft, &mut file);
+        if file.order.level() {
+            super::refund::give_back_all(draft, &mut file, "merged into another form")?;
+        }
+        return merge::close_newcomer(draft, file, &winner);
+    }
     let waiting: Vec<_> = file
         .operations
         .iter()

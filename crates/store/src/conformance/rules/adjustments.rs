@@ -68,6 +68,9 @@ pub(super) async fn undoing_a_receipt_twice_is_the_same_as_once(world: &mut Worl
 pub(super) async fn undoing_a_receipt_that_was_sold_is_refused(world: &mut World) {
     let receipt = world.receive_only("A", 4).await;
     world.post(form("o1").line("l1", "A", 1)).await;
-    assert_eq!(world.refused(roll_back(receipt, false)).await, "insufficient_stock");
+    assert_eq!(
+        world.refused(roll_back(receipt, false)).await,
+        "insufficient_stock"
+    );
     world.expect_balance("A", 3).await;
 }

@@ -27,7 +27,10 @@ pub(super) async fn a_cancellation_while_waiting_calls_off(world: &mut World) {
     world.post(order().cancelled()).await;
     world.post(form("o2").line("l2", "A", 1).cancelled()).await;
     for posted in [short, unpaid] {
-        assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::RolledBack);
+        assert_eq!(
+            world.status(posted.operation.unwrap()).await,
+            OperationStatus::RolledBack
+        );
     }
     world.expect_no_review("o1").await;
     world.receive("A", 10).await;
@@ -52,7 +55,10 @@ pub(super) async fn a_cancellation_of_an_order_whose_delivery_failed_ends_false(
     world.receive("A", 10).await;
     let posted = world.post(order()).await;
     world.attempt(Attempt::Permanent(failure("refused"))).await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Failed);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Failed
+    );
     world.post(order().cancelled()).await;
     world.deliver().await;
     world.expect_no_review("o1").await;
@@ -87,7 +93,9 @@ pub(super) async fn a_cancelled_order_whose_refund_is_rolled_back_is_taken_again
     // What a person has decided stands, also when the line comes in another form.
     world.post(order().cancelled()).await;
     world.expect_balance("A", 8).await;
-    world.post(form("both").line("l1", "A", 2).line("l2", "A", 1)).await;
+    world
+        .post(form("both").line("l1", "A", 2).line("l2", "A", 1))
+        .await;
     world.expect_balance("A", 7).await;
 }
 

@@ -18,7 +18,10 @@ pub(super) async fn one_delivery_at_a_time(world: &mut World) {
     let posted = world.post(order()).await;
     let claim = world.claim_one().await;
     assert!(claim.flag);
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Processing);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Processing
+    );
     assert!(world.claim().await.is_empty());
     assert!(world.claim_order("o1").await.is_none());
     world.refund("o1", "A", 2).await;
@@ -35,7 +38,10 @@ pub(super) async fn an_expired_lease_returns_to_pending_by_itself(world: &mut Wo
     let claim = world.claim_one().await;
     assert_ne!(claim.token, lost.token);
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Processing, 0));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Processing, 0)
+    );
     let outcome = world.arrive(&claim);
     world.settle(&claim, outcome).await;
 }
@@ -47,16 +53,28 @@ pub(super) async fn a_stale_token_changes_nothing(world: &mut World) {
     world.advance(LEASE_SECONDS);
     let claim = world.claim_one().await;
     let before = world.file("o1").await;
-    assert_eq!(world.settle(&lost, Attempt::Delivered).await, SettleOutcome::Stale);
+    assert_eq!(
+        world.settle(&lost, Attempt::Delivered).await,
+        SettleOutcome::Stale
+    );
     let mut invented = claim.clone();
     invented.token = LeaseToken::new(Uuid::from_u128(7));
-    assert_eq!(world.settle(&invented, Attempt::Delivered).await, SettleOutcome::Stale);
+    assert_eq!(
+        world.settle(&invented, Attempt::Delivered).await,
+        SettleOutcome::Stale
+    );
     assert_eq!(world.file("o1").await, before);
     let outcome = world.arrive(&claim);
     let settled = world.settle(&claim, outcome).await;
     assert!(matches!(settled, SettleOutcome::Recorded { finished: true, .. }));
-    assert_eq!(world.settle(&claim, Attempt::Delivered).await, SettleOutcome::Stale);
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.settle(&claim, Attempt::Delivered).await,
+        SettleOutcome::Stale
+    );
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
 }
 
 pub(super) async fn several_operations_are_settled_by_one_delivery(world: &mut World) {
@@ -67,7 +85,10 @@ pub(super) async fn several_operations_are_settled_by_one_delivery(world: &mut W
     world.deliver().await;
     assert_eq!(world.sent.len(), 1);
     for posted in [first, second, third] {
-        assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Completed);
+        assert_eq!(
+            world.status(posted.operation.unwrap()).await,
+            OperationStatus::Completed
+        );
     }
 }
 
@@ -77,7 +98,10 @@ pub(super) async fn an_attempt_that_was_not_made_costs_nothing(world: &mut World
     let again_at = world.now + jiff::SignedDuration::from_secs(5);
     world.attempt(Attempt::NotMade { again_at }).await;
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Pending, 0));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Pending, 0)
+    );
     assert!(world.claim().await.is_empty());
     world.advance(5);
     world.deliver().await;
@@ -98,7 +122,10 @@ pub(super) async fn a_level_that_changes_and_changes_back_is_confirmed_at_once(w
     // A partial refund changes no flag, and nothing is sent for it.
     let calls = world.sent.len();
     let partial = world.refund("o1", "A", 1).await;
-    assert_eq!(world.status(partial.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.status(partial.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
     assert!(world.claim().await.is_empty());
     assert_eq!(world.sent.len(), calls);
 }

@@ -19,7 +19,10 @@ pub(super) async fn unknown_is_retried_with_the_level(world: &mut World) {
     world.receive("A", 10).await;
     let posted = world.post(order()).await;
     world.attempt(lost()).await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Pending);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Pending
+    );
     world.advance(60);
     let claim = world.claim_one().await;
     // The same value again needs no reading back.

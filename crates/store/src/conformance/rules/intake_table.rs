@@ -17,7 +17,10 @@ pub(super) async fn ready_and_unknown_is_deducted(world: &mut World) {
     world.expect_balance("A", 8).await;
     world.deliver().await;
     world.expect_remote("o1", true);
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
 }
 
 pub(super) async fn ready_and_deducted_answers_with_the_first_operation(world: &mut World) {
@@ -66,7 +69,9 @@ pub(super) async fn an_unpaid_copy_of_a_deducted_order_does_nothing(world: &mut 
 }
 
 pub(super) async fn an_unpaid_order_is_deducted_where_that_is_configured(world: &mut World) {
-    world.change_policy(|policy| policy.deduct_when_bought = true).await;
+    world
+        .change_policy(|policy| policy.deduct_when_bought = true)
+        .await;
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2).unpaid()).await;
     world.expect_balance("A", 8).await;
@@ -77,7 +82,9 @@ pub(super) async fn a_cancelled_unknown_order_is_recorded_as_skipped(world: &mut
     let posted = world.post(form("o1").line("l1", "A", 2).cancelled()).await;
     assert_eq!(posted.status, SyncStatus::Skipped);
     assert_eq!(posted.error.as_deref(), Some("cancelled"));
-    let by_seller = world.post(form("o2").line("l2", "A", 2).cancelled_by_seller()).await;
+    let by_seller = world
+        .post(form("o2").line("l2", "A", 2).cancelled_by_seller())
+        .await;
     assert_eq!(by_seller.status, SyncStatus::Skipped);
     world.expect_balance("A", 10).await;
 }
@@ -98,15 +105,23 @@ pub(super) async fn a_cancelled_shipped_order_is_reviewed(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2)).await;
     // Shipped in any copy ever seen, not only in the cancelled one.
-    world.post(form("o1").line("l1", "A", 2).shipped().from(Source::Listed)).await;
-    world.post(form("o1").line("l1", "A", 2).cancelled().revision("second")).await;
-    world.expect_review("o1", ReviewReason::CancelledAfterShipment).await;
+    world
+        .post(form("o1").line("l1", "A", 2).shipped().from(Source::Listed))
+        .await;
+    world
+        .post(form("o1").line("l1", "A", 2).cancelled().revision("second"))
+        .await;
+    world
+        .expect_review("o1", ReviewReason::CancelledAfterShipment)
+        .await;
     world.expect_balance("A", 8).await;
 }
 
 pub(super) async fn a_remote_true_flag_is_reviewed_and_not_deducted(world: &mut World) {
     world.receive("A", 10).await;
-    let pulled = world.pull(form("o1").line("l1", "A", 2).from(Source::Listed), true).await;
+    let pulled = world
+        .pull(form("o1").line("l1", "A", 2).from(Source::Listed), true)
+        .await;
     assert_eq!(pulled.status, SyncStatus::Pending);
     let review = world.expect_review("o1", ReviewReason::RemoteOnly).await;
     assert_eq!(pulled.review, Some(review.id));
@@ -118,8 +133,12 @@ pub(super) async fn a_remote_true_flag_of_a_waiting_order_is_reviewed_and_not_de
     world.post(form("o1").line("l1", "A", 2)).await;
     world.post(form("o2").line("l2", "A", 2).unpaid()).await;
     world.receive_only("A", 10).await;
-    world.pull(form("o1").line("l1", "A", 2).from(Source::Listed), true).await;
-    world.pull(form("o2").line("l2", "A", 2).from(Source::Listed), true).await;
+    world
+        .pull(form("o1").line("l1", "A", 2).from(Source::Listed), true)
+        .await;
+    world
+        .pull(form("o2").line("l2", "A", 2).from(Source::Listed), true)
+        .await;
     world.expect_review("o1", ReviewReason::RemoteOnly).await;
     world.expect_review("o2", ReviewReason::RemoteOnly).await;
     world.expect_balance("A", 11).await;
@@ -129,7 +148,9 @@ pub(super) async fn a_remote_true_flag_of_a_deducted_order_does_nothing(world: &
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2)).await;
     world.deliver().await;
-    let pulled = world.pull(form("o1").line("l1", "A", 2).from(Source::Listed), true).await;
+    let pulled = world
+        .pull(form("o1").line("l1", "A", 2).from(Source::Listed), true)
+        .await;
     assert!(pulled.duplicate);
     world.expect_no_review("o1").await;
     world.expect_balance("A", 8).await;
@@ -137,7 +158,9 @@ pub(super) async fn a_remote_true_flag_of_a_deducted_order_does_nothing(world: &
 
 pub(super) async fn goods_of_allegro_are_skipped(world: &mut World) {
     world.receive("A", 10).await;
-    let posted = world.post(form("o1").line("l1", "A", 2).fulfilled_by_allegro()).await;
+    let posted = world
+        .post(form("o1").line("l1", "A", 2).fulfilled_by_allegro())
+        .await;
     assert_eq!(posted.status, SyncStatus::Skipped);
     assert_eq!(posted.error.as_deref(), Some("fulfilled_by_allegro"));
     world.post(form("o1").line("l1", "A", 2).revision("second")).await;
@@ -147,7 +170,10 @@ pub(super) async fn goods_of_allegro_are_skipped(world: &mut World) {
 pub(super) async fn goods_of_allegro_that_say_so_late_are_skipped(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2).unpaid()).await;
-    let paid = form("o1").line("l1", "A", 2).revision("paid").fulfilled_by_allegro();
+    let paid = form("o1")
+        .line("l1", "A", 2)
+        .revision("paid")
+        .fulfilled_by_allegro();
     assert_eq!(world.post(paid).await.status, SyncStatus::Skipped);
     world.expect_balance("A", 10).await;
 }
@@ -165,7 +191,9 @@ pub(super) async fn a_line_of_another_account_is_reviewed(world: &mut World) {
 pub(super) async fn returned_never_restocks_by_itself(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2)).await;
-    world.post(form("o1").line("l1", "A", 2).returned().revision("second")).await;
+    world
+        .post(form("o1").line("l1", "A", 2).returned().revision("second"))
+        .await;
     world.expect_review("o1", ReviewReason::Returned).await;
     world.expect_balance("A", 8).await;
     assert_eq!(world.standing("o1").await, Standing::Applied);

@@ -15,7 +15,9 @@ fn order() -> Form {
 async fn comes_again(world: &mut World, status: SyncStatus) {
     assert_eq!(world.post(order()).await.status, status);
     world.post(order().revision("second")).await;
-    world.post(form("o1").line("l1", "A", 5).revision("third").updated(9)).await;
+    world
+        .post(form("o1").line("l1", "A", 5).revision("third").updated(9))
+        .await;
     world.pull(order().from(Source::Listed), false).await;
     world.try_again("o1").await;
     world.deduct_line("o1", "l1", "A", 2).await;
@@ -81,9 +83,14 @@ pub(super) async fn a_forced_reopened_order_is_not_refunded_by_the_old_copy(worl
     world.post(order()).await;
     world.post(order().cancelled_by_seller().revision("second")).await;
     world.post(order().revision("third")).await;
-    world.resolve("o1", ReviewReason::Reopened, Resolution::Force).await;
+    world
+        .resolve("o1", ReviewReason::Reopened, Resolution::Force)
+        .await;
     world.expect_balance("A", 8).await;
-    let frozen = order().cancelled_by_seller().revision("second").from(Source::Listed);
+    let frozen = order()
+        .cancelled_by_seller()
+        .revision("second")
+        .from(Source::Listed);
     world.post(frozen).await;
     world.expect_balance("A", 8).await;
     world.post(order().cancelled_by_seller().revision("fourth")).await;
@@ -110,7 +117,9 @@ pub(super) async fn trying_again_a_remote_only_order_does_not_deduct_it(world: &
 
 pub(super) async fn trying_again_an_order_of_two_accounts_does_not_deduct_it(world: &mut World) {
     world.receive("A", 10).await;
-    world.post_for(other_account(), form("o9").line("l9", "A", 1)).await;
+    world
+        .post_for(other_account(), form("o9").line("l9", "A", 1))
+        .await;
     world.post(form("o1").line("l9", "A", 1).line("l1", "A", 2)).await;
     world.try_again("o1").await;
     world.receive("A", 1).await;

@@ -46,14 +46,21 @@ pub(super) async fn the_merged_flag_is_sent_false_only_if_it_was_sent_true(world
     world.deliver().await;
     assert!(world.sent.contains(&(key("o1"), false)));
     assert!(world.sent.iter().all(|(order, _)| *order != key("o2")));
-    assert_eq!(world.status(undelivered.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.status(undelivered.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
 }
 
 pub(super) async fn a_merged_form_moves_nothing_and_answers_with_the_winner(world: &mut World) {
     world.receive("A", 10).await;
     world.post(one()).await;
     let winner = world.post(both()).await;
-    for late in [one().revision("late"), one().cancelled(), one().line("l7", "A", 1).revision("more")] {
+    for late in [
+        one().revision("late"),
+        one().cancelled(),
+        one().line("l7", "A", 1).revision("more"),
+    ] {
         let answer = world.post(late).await;
         assert_eq!((answer.status, answer.duplicate), (SyncStatus::Merged, true));
         assert_eq!(answer.operation, winner.operation);
@@ -66,13 +73,25 @@ pub(super) async fn a_form_that_comes_after_the_merged_one_is_closed(world: &mut
     world.receive("A", 10).await;
     let winner = world.post(both().updated(5)).await;
     let late = world.post(one()).await;
-    assert_eq!((late.status, late.operation), (SyncStatus::Merged, winner.operation));
+    assert_eq!(
+        (late.status, late.operation),
+        (SyncStatus::Merged, winner.operation)
+    );
     // With as many lines, the later time wins, then the one seen first.
-    let earlier = world.post(form("o3").line("l1", "A", 2).line("l2", "A", 3).updated(4)).await;
+    let earlier = world
+        .post(form("o3").line("l1", "A", 2).line("l2", "A", 3).updated(4))
+        .await;
     assert_eq!(earlier.status, SyncStatus::Merged);
-    let later = world.post(form("o4").line("l1", "A", 2).line("l2", "A", 3).updated(6)).await;
+    let later = world
+        .post(form("o4").line("l1", "A", 2).line("l2", "A", 3).updated(6))
+        .await;
     assert_eq!(later.status, SyncStatus::Pending);
-    assert_eq!(world.standing("both").await, Standing::Merged { into: key("o4").order });
+    assert_eq!(
+        world.standing("both").await,
+        Standing::Merged {
+            into: key("o4").order
+        }
+    );
     world.expect_balance("A", 5).await;
 }
 
@@ -80,7 +99,10 @@ pub(super) async fn forms_that_wait_for_payment_are_merged_too(world: &mut World
     world.receive("A", 10).await;
     let unpaid = world.post(one().unpaid()).await;
     world.post(both()).await;
-    assert_eq!(world.status(unpaid.operation.unwrap()).await, OperationStatus::RolledBack);
+    assert_eq!(
+        world.status(unpaid.operation.unwrap()).await,
+        OperationStatus::RolledBack
+    );
     world.expect_balance("A", 5).await;
     // The other way round: the merged form itself is paid later.
     world.post(form("o3").line("l3", "A", 1)).await;
@@ -168,7 +190,9 @@ pub(super) async fn a_merged_form_whose_flag_is_in_doubt_ends_false(world: &mut 
     world.post(one()).await;
     let claim = world.claim_one().await;
     world.arrive(&claim);
-    world.settle(&claim, Attempt::Unknown(failure("the reply was lost"))).await;
+    world
+        .settle(&claim, Attempt::Unknown(failure("the reply was lost")))
+        .await;
     world.post(both()).await;
     world.settle_down().await;
     world.expect_remote("o1", false);
@@ -180,7 +204,9 @@ pub(super) async fn a_merged_form_that_had_failed_ends_false(world: &mut World) 
     world.post(one()).await;
     let claim = world.claim_one().await;
     world.arrive(&claim);
-    world.settle(&claim, Attempt::Unknown(failure("the reply was lost"))).await;
+    world
+        .settle(&claim, Attempt::Unknown(failure("the reply was lost")))
+        .await;
     world.expect_review("o1", ReviewReason::DeliveryFailed).await;
     world.post(both()).await;
     world.settle_down().await;
@@ -209,12 +235,16 @@ pub(super) async fn goods_of_allegro_never_take_lines_from_their_holder(world: &
 pub(super) async fn a_line_settled_by_a_person_is_not_deducted_in_the_merged_form(world: &mut World) {
     world.receive("A", 10).await;
     world.pull(one(), true).await;
-    world.resolve("o1", ReviewReason::RemoteOnly, Resolution::Accept).await;
+    world
+        .resolve("o1", ReviewReason::RemoteOnly, Resolution::Accept)
+        .await;
     world.post(both()).await;
     // Nothing of it moves now or later, unless a person says so.
     world.expect_balance("A", 10).await;
     world.expect_review("both", ReviewReason::RemoteOnly).await;
-    world.resolve("both", ReviewReason::RemoteOnly, Resolution::Force).await;
+    world
+        .resolve("both", ReviewReason::RemoteOnly, Resolution::Force)
+        .await;
     world.expect_balance("A", 5).await;
 }
 
@@ -222,8 +252,18 @@ pub(super) async fn a_chain_of_merged_forms_answers_with_the_last(world: &mut Wo
     world.receive("A", 10).await;
     world.post(one()).await;
     world.post(both()).await;
-    let last = world.post(form("all").line("l1", "A", 2).line("l2", "A", 3).line("l3", "A", 1)).await;
+    let last = world
+        .post(
+            form("all")
+                .line("l1", "A", 2)
+                .line("l2", "A", 3)
+                .line("l3", "A", 1),
+        )
+        .await;
     let answer = world.post(one()).await;
-    assert_eq!((answer.status, answer.operation), (SyncStatus::Merged, last.operation));
+    assert_eq!(
+        (answer.status, answer.operation),
+        (SyncStatus::Merged, last.operation)
+    );
     world.expect_balance("A", 4).await;
 }

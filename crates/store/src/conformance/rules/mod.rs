@@ -32,7 +32,8 @@ mod world;
 
 use std::future::Future;
 
-use crate::{Rules, Store};
+use super::Fixture;
+use crate::Rules;
 
 use world::World;
 
@@ -51,24 +52,22 @@ macro_rules! tell {
 ///
 /// # Panics
 /// When a backend does not keep a rule.
-pub async fn exercise_rules<F, Fut, S>(make: F)
+pub async fn exercise_rules<F, Made>(make: &F)
 where
-    F: Fn(Rules) -> Fut,
-    Fut: Future<Output = S>,
-    S: Store,
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
 {
-    intake(&make).await;
-    stock(&make).await;
-    deliveries(&make).await;
-    people(&make).await;
-    histories::exercise(&make).await;
+    intake(make).await;
+    stock(make).await;
+    deliveries(make).await;
+    people(make).await;
+    histories::exercise(make).await;
 }
 
-async fn intake<F, Fut, S>(make: &F)
+async fn intake<F, Made>(make: &F)
 where
-    F: Fn(Rules) -> Fut,
-    Fut: Future<Output = S>,
-    S: Store,
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
 {
     tell! { make;
         intake_table:
@@ -158,11 +157,10 @@ where
     }
 }
 
-async fn stock<F, Fut, S>(make: &F)
+async fn stock<F, Made>(make: &F)
 where
-    F: Fn(Rules) -> Fut,
-    Fut: Future<Output = S>,
-    S: Store,
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
 {
     tell! { make;
         stock_and_sku:
@@ -208,11 +206,10 @@ where
     }
 }
 
-async fn deliveries<F, Fut, S>(make: &F)
+async fn deliveries<F, Made>(make: &F)
 where
-    F: Fn(Rules) -> Fut,
-    Fut: Future<Output = S>,
-    S: Store,
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
 {
     tell! { make;
         claims:
@@ -254,11 +251,10 @@ where
     }
 }
 
-async fn people<F, Fut, S>(make: &F)
+async fn people<F, Made>(make: &F)
 where
-    F: Fn(Rules) -> Fut,
-    Fut: Future<Output = S>,
-    S: Store,
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
 {
     for reason in saldo_domain::review::ReviewReason::ALL {
         for resolution in saldo_domain::review::Resolution::ALL {

@@ -10,7 +10,9 @@ use super::world::{World, other_account};
 pub(super) async fn a_revision_seen_before_is_never_newer(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2).updated(1)).await;
-    world.post(form("o1").line("l1", "A", 3).revision("second").updated(2)).await;
+    world
+        .post(form("o1").line("l1", "A", 3).revision("second").updated(2))
+        .await;
     // Old news again, whatever time it carries.
     world.post(form("o1").line("l1", "A", 2).updated(3)).await;
     world.expect_balance("A", 7).await;
@@ -19,12 +21,18 @@ pub(super) async fn a_revision_seen_before_is_never_newer(world: &mut World) {
 pub(super) async fn a_posted_copy_with_an_unseen_revision_is_newer(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2).updated(5)).await;
-    world.post(form("o1").line("l1", "A", 3).revision("second").updated(5)).await;
+    world
+        .post(form("o1").line("l1", "A", 3).revision("second").updated(5))
+        .await;
     world.expect_balance("A", 7).await;
     // Without a revision only a later time makes it newer.
-    world.post(form("o1").line("l1", "A", 4).without_revision().updated(5)).await;
+    world
+        .post(form("o1").line("l1", "A", 4).without_revision().updated(5))
+        .await;
     world.expect_balance("A", 7).await;
-    world.post(form("o1").line("l1", "A", 4).without_revision().updated(6)).await;
+    world
+        .post(form("o1").line("l1", "A", 4).without_revision().updated(6))
+        .await;
     world.expect_balance("A", 6).await;
 }
 
@@ -32,7 +40,11 @@ pub(super) async fn a_live_copy_is_newer_when_updated_later(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2).updated(1)).await;
     let live = |revision: &str, second| {
-        form("o1").line("l1", "A", 3).revision(revision).updated(second).from(Source::Live)
+        form("o1")
+            .line("l1", "A", 3)
+            .revision(revision)
+            .updated(second)
+            .from(Source::Live)
     };
     world.post(live("second", 1)).await;
     world.expect_balance("A", 8).await;
@@ -44,13 +56,19 @@ pub(super) async fn a_copy_from_the_list_never_changes_quantities(world: &mut Wo
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2).updated(1)).await;
     for source in [Source::Listed, Source::Searched] {
-        let listed = form("o1").line("l1", "A", 4).revision("second").updated(2).from(source);
+        let listed = form("o1")
+            .line("l1", "A", 4)
+            .revision("second")
+            .updated(2)
+            .from(source);
         world.post(listed).await;
         world.expect_review("o1", ReviewReason::QuantityMismatch).await;
         world.expect_balance("A", 8).await;
     }
     // It closes itself once both sides agree.
-    world.post(form("o1").line("l1", "A", 4).revision("third").updated(3)).await;
+    world
+        .post(form("o1").line("l1", "A", 4).revision("third").updated(3))
+        .await;
     world.expect_no_review("o1").await;
     world.expect_balance("A", 6).await;
 }
@@ -71,7 +89,14 @@ pub(super) async fn lines_that_came_and_went_move_both_ways(world: &mut World) {
     world.receive("A", 10).await;
     world.receive("B", 10).await;
     world.post(form("o1").line("l1", "A", 2).line("l2", "A", 1)).await;
-    world.post(form("o1").line("l1", "A", 4).line("l3", "B", 5).revision("second")).await;
+    world
+        .post(
+            form("o1")
+                .line("l1", "A", 4)
+                .line("l3", "B", 5)
+                .revision("second"),
+        )
+        .await;
     world.expect_balance("A", 6).await;
     world.expect_balance("B", 5).await;
     assert_eq!(world.taken("o1").await, 9);
@@ -103,8 +128,17 @@ pub(super) async fn a_newer_copy_of_a_waiting_difference_replaces_it(world: &mut
     world.receive("A", 20).await;
     world.expect_balance("A", 21).await;
     // Back to more, and that waits and comes.
-    world.post(form("o1").line("l1", "A", 30).revision("fourth")).await;
-    world.post(form("o1").line("l1", "A", 25).line("l2", "A", 1).revision("fifth")).await;
+    world
+        .post(form("o1").line("l1", "A", 30).revision("fourth"))
+        .await;
+    world
+        .post(
+            form("o1")
+                .line("l1", "A", 25)
+                .line("l2", "A", 1)
+                .revision("fifth"),
+        )
+        .await;
     world.receive("A", 20).await;
     assert_eq!(world.taken("o1").await, 26);
 }
@@ -139,12 +173,23 @@ pub(super) async fn a_shipped_order_is_not_changed_by_a_copy(world: &mut World) 
 
 pub(super) async fn a_newer_copy_with_a_line_of_another_account_is_reviewed(world: &mut World) {
     world.receive("A", 10).await;
-    world.post_for(other_account(), form("o9").line("l9", "A", 1)).await;
+    world
+        .post_for(other_account(), form("o9").line("l9", "A", 1))
+        .await;
     world.post(form("o1").line("l1", "A", 2)).await;
-    world.post(form("o1").line("l1", "A", 3).line("l9", "A", 1).revision("second")).await;
+    world
+        .post(
+            form("o1")
+                .line("l1", "A", 3)
+                .line("l9", "A", 1)
+                .revision("second"),
+        )
+        .await;
     world.expect_review("o1", ReviewReason::OtherAccount).await;
     world.expect_balance("A", 7).await;
-    world.resolve("o1", ReviewReason::OtherAccount, Resolution::Accept).await;
+    world
+        .resolve("o1", ReviewReason::OtherAccount, Resolution::Accept)
+        .await;
     world.expect_no_review("o1").await;
     world.expect_balance("A", 7).await;
     assert_eq!(world.taken("o1").await, 2);
@@ -153,10 +198,19 @@ pub(super) async fn a_newer_copy_with_a_line_of_another_account_is_reviewed(worl
 pub(super) async fn a_newer_copy_of_a_waiting_order_replaces_its_lines(world: &mut World) {
     world.receive("A", 3).await;
     world.post(form("o1").line("l1", "A", 5)).await;
-    world.post(form("o1").line("l1", "A", 2).line("l2", "A", 1).revision("second")).await;
+    world
+        .post(
+            form("o1")
+                .line("l1", "A", 2)
+                .line("l2", "A", 1)
+                .revision("second"),
+        )
+        .await;
     world.expect_balance("A", 0).await;
     world.post(form("o2").line("l3", "A", 5).unpaid()).await;
-    world.post(form("o2").line("l3", "A", 4).unpaid().revision("second")).await;
+    world
+        .post(form("o2").line("l3", "A", 4).unpaid().revision("second"))
+        .await;
     world.receive("A", 4).await;
     world.post(form("o2").line("l3", "A", 4).revision("third")).await;
     world.expect_balance("A", 0).await;

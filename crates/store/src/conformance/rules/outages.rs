@@ -33,10 +33,16 @@ pub(super) async fn what_waited_too_long_is_given_up_under_one_review(world: &mu
     assert_eq!((given_up.review, review.subject), (Some(review.id), SERVICE));
     for order in ["o1", "o2"] {
         let operation = world.file(order).await.operations.remove(0);
-        assert_eq!((operation.status, operation.review), (OperationStatus::Failed, Some(review.id)));
+        assert_eq!(
+            (operation.status, operation.review),
+            (OperationStatus::Failed, Some(review.id))
+        );
         world.expect_no_review(order).await;
     }
-    assert_eq!(world.file("o3").await.operations[0].status, OperationStatus::Pending);
+    assert_eq!(
+        world.file("o3").await.operations[0].status,
+        OperationStatus::Pending
+    );
     // Later ones join the same review.
     world.advance(25 * 3600);
     let again = world.give_up(world.now).await;
@@ -60,7 +66,10 @@ pub(super) async fn a_retry_of_the_review_ends_the_outage(world: &mut World) {
     let review = world.give_up(before).await.review.unwrap();
     world.resolve_with(review, Resolution::Retry, &[]).await;
     let answer = world.review(review).await.answer.unwrap();
-    assert_eq!((answer.resolution, answer.by.as_str()), (Some(Resolution::Retry), "Anna"));
+    assert_eq!(
+        (answer.resolution, answer.by.as_str()),
+        (Some(Resolution::Retry), "Anna")
+    );
     world.deliver().await;
     world.expect_remote("o1", true);
 }
@@ -107,11 +116,20 @@ pub(super) async fn give_up_of_a_partly_failed_delivery(world: &mut World) {
     world.advance(25 * 3600);
     let review = world.give_up(world.now).await.review.unwrap();
     let delivery_failed = world.expect_review("o1", ReviewReason::DeliveryFailed).await;
-    assert_eq!(world.operation(first.operation.unwrap()).await.review, Some(delivery_failed.id));
-    assert_eq!(world.operation(second.operation.unwrap()).await.review, Some(review));
+    assert_eq!(
+        world.operation(first.operation.unwrap()).await.review,
+        Some(delivery_failed.id)
+    );
+    assert_eq!(
+        world.operation(second.operation.unwrap()).await.review,
+        Some(review)
+    );
     world.end_outage(review).await;
     world.deliver().await;
     world.expect_no_review("o1").await;
-    assert_eq!(world.status(first.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.status(first.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
     assert!(world.holds(&key("o1")));
 }

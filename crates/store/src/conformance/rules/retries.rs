@@ -40,7 +40,10 @@ pub(super) async fn transient_is_retried_on_the_schedule(world: &mut World) {
         world.attempt(Attempt::Transient(failure("503"))).await;
         let operation = world.operation(posted.operation.unwrap()).await;
         assert_eq!(operation.status, OperationStatus::Pending);
-        assert_eq!(operation.retry_count, retry as u32, "the first attempt is no retry");
+        assert_eq!(
+            operation.retry_count, retry as u32,
+            "the first attempt is no retry"
+        );
         assert_eq!(operation.error_message.as_deref(), Some("503"));
         world.advance(wait - 1);
         assert!(world.claim().await.is_empty(), "retry {retry} came early");
@@ -48,7 +51,10 @@ pub(super) async fn transient_is_retried_on_the_schedule(world: &mut World) {
         assert_eq!(operation.next_retry_at, Some(world.now));
     }
     world.deliver().await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
 }
 
 pub(super) async fn retry_after_is_a_lower_bound(world: &mut World) {
@@ -74,7 +80,10 @@ pub(super) async fn used_up_retries_are_failed_and_reviewed(world: &mut World) {
     let posted = world.post(order()).await;
     use_up(world).await;
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Failed, 5));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Failed, 5)
+    );
     let review = world.expect_review("o1", ReviewReason::DeliveryFailed).await;
     assert_eq!(operation.review, Some(review.id));
     assert!(world.claim().await.is_empty());
@@ -86,11 +95,16 @@ pub(super) async fn a_retry_by_hand_starts_afresh(world: &mut World) {
     use_up(world).await;
     world.retry(posted.operation.unwrap()).await;
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Pending, 0));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Pending, 0)
+    );
     world.expect_no_review("o1").await;
     use_up(world).await;
     world.expect_review("o1", ReviewReason::DeliveryFailed).await;
-    world.resolve("o1", ReviewReason::DeliveryFailed, Resolution::Retry).await;
+    world
+        .resolve("o1", ReviewReason::DeliveryFailed, Resolution::Retry)
+        .await;
     world.deliver().await;
     world.expect_remote("o1", true);
     world.expect_no_review("o1").await;
@@ -98,7 +112,10 @@ pub(super) async fn a_retry_by_hand_starts_afresh(world: &mut World) {
     world.retry(posted.operation.unwrap()).await;
     let waiting = world.post(form("o2").line("l2", "A", 1)).await;
     world.attempt(Attempt::Transient(failure("503"))).await;
-    assert_eq!(world.retry(waiting.operation.unwrap()).await.deliver, Some(key("o2")));
+    assert_eq!(
+        world.retry(waiting.operation.unwrap()).await.deliver,
+        Some(key("o2"))
+    );
     world.deliver().await;
     world.expect_remote("o2", true);
 }
@@ -110,7 +127,10 @@ pub(super) async fn a_retry_by_hand_takes_up_all_that_failed(world: &mut World) 
     world.attempt(Attempt::Permanent(failure("refused"))).await;
     world.retry(second.operation.unwrap()).await;
     world.expect_no_review("o1").await;
-    assert_eq!(world.status(first.operation.unwrap()).await, OperationStatus::Pending);
+    assert_eq!(
+        world.status(first.operation.unwrap()).await,
+        OperationStatus::Pending
+    );
 }
 
 pub(super) async fn without_retries_the_first_failure_is_the_last(world: &mut World) {
@@ -118,7 +138,10 @@ pub(super) async fn without_retries_the_first_failure_is_the_last(world: &mut Wo
     world.receive("A", 10).await;
     let posted = world.post(order()).await;
     world.attempt(Attempt::Transient(failure("503"))).await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Failed);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Failed
+    );
     world.expect_review("o1", ReviewReason::DeliveryFailed).await;
 }
 
@@ -134,7 +157,10 @@ pub(super) async fn an_open_circuit_costs_no_retries(world: &mut World) {
         world.advance(3600);
     }
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Pending, 0));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Pending, 0)
+    );
 }
 
 pub(super) async fn credentials_wait_without_reviews(world: &mut World) {
@@ -145,12 +171,18 @@ pub(super) async fn credentials_wait_without_reviews(world: &mut World) {
         world.advance(3600);
     }
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Pending, 0));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Pending, 0)
+    );
     assert_eq!(operation.waiting_for, Some(WaitingFor::Account));
     world.expect_no_review("o1").await;
     assert!(world.wide_review(ReviewReason::AccountUnusable).await.is_none());
     world.deliver().await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Completed);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Completed
+    );
 }
 
 pub(super) async fn an_unusable_account_is_one_review(world: &mut World) {
@@ -158,7 +190,9 @@ pub(super) async fn an_unusable_account_is_one_review(world: &mut World) {
     world.post(order()).await;
     world.post(form("o2").line("l2", "A", 1)).await;
     for claim in world.claim().await {
-        world.settle(&claim, Attempt::AccountUnusable(failure("no such token"))).await;
+        world
+            .settle(&claim, Attempt::AccountUnusable(failure("no such token")))
+            .await;
     }
     let review = world.wide_review(ReviewReason::AccountUnusable).await.unwrap();
     world.expect_no_review("o1").await;
@@ -177,7 +211,10 @@ pub(super) async fn permanent_is_failed_at_once(world: &mut World) {
     let posted = world.post(order()).await;
     world.attempt(Attempt::Permanent(failure("422"))).await;
     let operation = world.operation(posted.operation.unwrap()).await;
-    assert_eq!((operation.status, operation.retry_count), (OperationStatus::Failed, 0));
+    assert_eq!(
+        (operation.status, operation.retry_count),
+        (OperationStatus::Failed, 0)
+    );
     world.expect_review("o1", ReviewReason::DeliveryFailed).await;
 }
 
@@ -190,7 +227,9 @@ pub(super) async fn a_refused_flag_of_a_merged_form_is_reviewed(world: &mut Worl
     assert!(!claim.flag);
     world.settle(&claim, Attempt::Permanent(failure("422"))).await;
     world.expect_review("o1", ReviewReason::DeliveryFailed).await;
-    world.resolve("o1", ReviewReason::DeliveryFailed, Resolution::Retry).await;
+    world
+        .resolve("o1", ReviewReason::DeliveryFailed, Resolution::Retry)
+        .await;
     world.deliver().await;
     world.expect_remote("o1", false);
     world.expect_no_review("o1").await;

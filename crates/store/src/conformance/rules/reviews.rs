@@ -43,7 +43,9 @@ async fn bring_about(world: &mut World, reason: ReviewReason) -> ReviewId {
         ReviewReason::AccountUnusable => {
             world.receive("A", 10).await;
             world.post(order()).await;
-            world.attempt(Attempt::AccountUnusable(failure("no such token"))).await;
+            world
+                .attempt(Attempt::AccountUnusable(failure("no such token")))
+                .await;
             return world.wide_review(reason).await.unwrap().id;
         }
         ReviewReason::RemoteOnly => {
@@ -58,7 +60,9 @@ async fn bring_about(world: &mut World, reason: ReviewReason) -> ReviewId {
         ReviewReason::QuantityMismatch => {
             world.receive("A", 10).await;
             world.post(order().shipped()).await;
-            let differs = form("o1").any_line(Some("l1"), "offer", Some("A"), 3).revision("second");
+            let differs = form("o1")
+                .any_line(Some("l1"), "offer", Some("A"), 3)
+                .revision("second");
             world.post(differs).await;
         }
         ReviewReason::Returned => {
@@ -68,7 +72,9 @@ async fn bring_about(world: &mut World, reason: ReviewReason) -> ReviewId {
         }
         ReviewReason::OtherAccount => {
             world.receive("A", 10).await;
-            world.post_for(other_account(), form("o9").line("l1", "A", 2)).await;
+            world
+                .post_for(other_account(), form("o9").line("l1", "A", 2))
+                .await;
             world.post(order()).await;
         }
         ReviewReason::StuckUnpaid => {
@@ -104,7 +110,11 @@ pub(super) async fn cell(world: &mut World, reason: ReviewReason, resolution: Re
         return;
     }
     world.receive_only("B", 10).await;
-    let to: &[(&str, i64)] = if resolution == Resolution::MapSku { &[("B", 1)] } else { &[] };
+    let to: &[(&str, i64)] = if resolution == Resolution::MapSku {
+        &[("B", 1)]
+    } else {
+        &[]
+    };
     world.resolve_with(review, resolution, to).await;
     expect(world, reason, resolution, review).await;
 }
@@ -119,7 +129,9 @@ async fn expect(world: &mut World, reason: ReviewReason, resolution: Resolution,
     let cell = format!("{reason} × {resolution}");
     let (taken, closed) = match (reason, resolution) {
         (InsufficientStock | SkuUnknown | SkuMissing, Retry) => (0, false),
-        (InsufficientStock | SkuUnknown | SkuMissing | RemoteOnly | OtherAccount, Accept | Cancel) => (0, true),
+        (InsufficientStock | SkuUnknown | SkuMissing | RemoteOnly | OtherAccount, Accept | Cancel) => {
+            (0, true)
+        }
         (InsufficientStock | SkuUnknown | SkuMissing, MapSku | Force) => (2, true),
         (RemoteOnly | Reopened | StuckUnpaid, Force) => (2, true),
         (StuckUnpaid, Accept | Cancel) => (0, true),
@@ -216,7 +228,12 @@ pub(super) async fn calling_off_a_failed_deduction_and_refund_takes_nothing(worl
     let deduction = world.post(form("o1").line("l1", "A", 5)).await;
     world.refund("o1", "A", 2).await;
     world.attempt(Attempt::Permanent(failure("422"))).await;
-    world.resolve("o1", ReviewReason::DeliveryFailed, Resolution::Cancel).await;
+    world
+        .resolve("o1", ReviewReason::DeliveryFailed, Resolution::Cancel)
+        .await;
     world.expect_balance("A", 10).await;
-    assert_eq!(world.status(deduction.operation.unwrap()).await, OperationStatus::RolledBack);
+    assert_eq!(
+        world.status(deduction.operation.unwrap()).await,
+        OperationStatus::RolledBack
+    );
 }

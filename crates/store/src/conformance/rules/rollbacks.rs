@@ -21,7 +21,10 @@ pub(super) async fn restores_what_is_still_taken(world: &mut World) {
     assert_eq!(undone.restored[0].quantity, 3);
     assert!(undone.owed);
     world.expect_balance("A", 10).await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::RolledBack);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::RolledBack
+    );
     world.deliver().await;
     world.expect_remote("o1", false);
 }
@@ -55,7 +58,10 @@ pub(super) async fn while_processing_the_new_level_follows(world: &mut World) {
     let claim = world.claim_one().await;
     let undone = world.roll_back(posted.operation.unwrap()).await;
     assert_eq!(undone.deliver, None);
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::RolledBack);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::RolledBack
+    );
     // The call is still on its way: nothing else is sent until it has ended.
     assert!(world.claim().await.is_empty());
     let outcome = world.arrive(&claim);
@@ -74,7 +80,10 @@ pub(super) async fn while_processing_the_new_level_follows(world: &mut World) {
 pub(super) async fn shipped_goods_need_force(world: &mut World) {
     world.receive("A", 10).await;
     let posted = world.post(order().shipped()).await;
-    assert_eq!(world.refused(roll_back(posted.operation.unwrap(), false)).await, "shipped");
+    assert_eq!(
+        world.refused(roll_back(posted.operation.unwrap(), false)).await,
+        "shipped"
+    );
     world.roll_back_forced(posted.operation.unwrap()).await;
     world.expect_balance("A", 10).await;
 }
@@ -97,7 +106,10 @@ pub(super) async fn undoing_a_refund_without_stock_is_refused(world: &mut World)
     world.post(order()).await;
     let refund = world.refund("o1", "A", 5).await;
     world.post(form("o2").line("l2", "A", 4)).await;
-    assert_eq!(world.refused(roll_back(refund.operation.unwrap(), false)).await, "insufficient_stock");
+    assert_eq!(
+        world.refused(roll_back(refund.operation.unwrap(), false)).await,
+        "insufficient_stock"
+    );
     world.expect_balance("A", 1).await;
 }
 
@@ -121,7 +133,10 @@ pub(super) async fn rolling_back_one_of_two_failed_operations_keeps_the_question
     let refund = world.refund("o1", "A", 1).await;
     world.attempt(Attempt::Permanent(failure("refused"))).await;
     world.roll_back(refund.operation.unwrap()).await;
-    assert_eq!(world.status(posted.operation.unwrap()).await, OperationStatus::Failed);
+    assert_eq!(
+        world.status(posted.operation.unwrap()).await,
+        OperationStatus::Failed
+    );
     world.expect_review("o1", ReviewReason::DeliveryFailed).await;
     world.expect_balance("A", 5).await;
     world.deliver().await;
@@ -137,7 +152,9 @@ pub(super) async fn after_a_lost_refund_the_flag_is_sent_again(world: &mut World
     let claim = world.claim_one().await;
     // It arrives, and nobody hears of it; all retries are used up.
     world.arrive(&claim);
-    world.settle(&claim, Attempt::Unknown(failure("the reply was lost"))).await;
+    world
+        .settle(&claim, Attempt::Unknown(failure("the reply was lost")))
+        .await;
     world.expect_remote("o1", false);
     world.roll_back(refund.operation.unwrap()).await;
     world.settle_down().await;

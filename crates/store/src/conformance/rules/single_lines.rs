@@ -28,7 +28,10 @@ pub(super) async fn the_same_again_is_a_duplicate(world: &mut World) {
 pub(super) async fn another_quantity_needs_a_line_id(world: &mut World) {
     world.receive("A", 10).await;
     world.deduct("o1", "A", 2).await;
-    assert_eq!(world.refused(single("o1", None, "A", 3)).await, "line_item_id_required");
+    assert_eq!(
+        world.refused(single("o1", None, "A", 3)).await,
+        "line_item_id_required"
+    );
     world.deduct_line("o1", "l2", "A", 3).await;
     world.expect_balance("A", 5).await;
 }
@@ -39,7 +42,12 @@ pub(super) async fn a_form_moves_only_the_difference(world: &mut World) {
     world.deduct_line("o1", "l2", "A", 1).await;
     world.post(form("o1").line("l1", "A", 3).line("l2", "A", 1)).await;
     world.expect_balance("A", 6).await;
-    assert!(world.post(form("o1").line("l1", "A", 3).line("l2", "A", 1)).await.duplicate);
+    assert!(
+        world
+            .post(form("o1").line("l1", "A", 3).line("l2", "A", 1))
+            .await
+            .duplicate
+    );
     assert!(world.deduct_line("o1", "l1", "A", 3).await.duplicate);
     world.expect_balance("A", 6).await;
 }
@@ -59,7 +67,10 @@ pub(super) async fn a_waiting_single_line_is_covered_by_its_form(world: &mut Wor
     let waiting = world.deduct("o1", "A", 2).await;
     world.receive_only("A", 9).await;
     let posted = world.post(form("o1").line("l1", "A", 2)).await;
-    assert_eq!(world.status(waiting.operation.unwrap()).await, OperationStatus::RolledBack);
+    assert_eq!(
+        world.status(waiting.operation.unwrap()).await,
+        OperationStatus::RolledBack
+    );
     assert_eq!(posted.status, saldo_domain::decide::SyncStatus::Pending);
     world.expect_balance("A", 8).await;
     world.deliver().await;
@@ -112,7 +123,9 @@ pub(super) async fn a_held_back_flag_is_told_when_the_rest_is_called_off(world: 
     world.receive("A", 2).await;
     world.post(form("o1").line("l1", "A", 2).line("l2", "B", 1)).await;
     world.deduct_line("o1", "l1", "A", 2).await;
-    world.resolve("o1", ReviewReason::SkuUnknown, Resolution::Cancel).await;
+    world
+        .resolve("o1", ReviewReason::SkuUnknown, Resolution::Cancel)
+        .await;
     world.deliver().await;
     world.expect_remote("o1", true);
     assert_eq!(world.standing("o1").await, Standing::Applied);
@@ -120,14 +133,18 @@ pub(super) async fn a_held_back_flag_is_told_when_the_rest_is_called_off(world: 
 
 pub(super) async fn single_lines_that_cover_an_unpaid_form_are_told(world: &mut World) {
     world.receive("A", 10).await;
-    world.post(form("o1").line("l1", "A", 2).line("l2", "A", 1).unpaid()).await;
+    world
+        .post(form("o1").line("l1", "A", 2).line("l2", "A", 1).unpaid())
+        .await;
     world.deduct_line("o1", "l1", "A", 2).await;
     world.deliver().await;
     world.expect_remote("o1", false);
     world.deduct_line("o1", "l2", "A", 1).await;
     world.deliver().await;
     world.expect_remote("o1", true);
-    world.post(form("o1").line("l1", "A", 2).line("l2", "A", 1).revision("paid")).await;
+    world
+        .post(form("o1").line("l1", "A", 2).line("l2", "A", 1).revision("paid"))
+        .await;
     world.expect_balance("A", 7).await;
 }
 
@@ -154,15 +171,26 @@ pub(super) async fn a_single_line_of_a_reviewed_order_is_not_taken(world: &mut W
 pub(super) async fn a_line_held_by_another_form_is_refused(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2)).await;
-    assert_eq!(world.refused(single("o2", Some("l1"), "A", 2)).await, "line_held_elsewhere");
-    assert_eq!(world.refused(single("o1", Some("l9"), "A", 2)).await, "line_not_in_order");
-    assert_eq!(world.refused(single("o1", Some("l1"), "A", 3)).await, "quantity_differs");
+    assert_eq!(
+        world.refused(single("o2", Some("l1"), "A", 2)).await,
+        "line_held_elsewhere"
+    );
+    assert_eq!(
+        world.refused(single("o1", Some("l9"), "A", 2)).await,
+        "line_not_in_order"
+    );
+    assert_eq!(
+        world.refused(single("o1", Some("l1"), "A", 3)).await,
+        "quantity_differs"
+    );
     world.expect_balance("A", 8).await;
 }
 
 pub(super) async fn a_form_with_a_line_of_another_account_is_reviewed(world: &mut World) {
     world.receive("A", 10).await;
-    world.post_for(other_account(), form("o9").line("l9", "A", 1)).await;
+    world
+        .post_for(other_account(), form("o9").line("l9", "A", 1))
+        .await;
     world.deduct("o1", "A", 2).await;
     world.post(form("o1").line("l1", "A", 2).line("l9", "A", 1)).await;
     world.expect_review("o1", ReviewReason::OtherAccount).await;
@@ -172,7 +200,9 @@ pub(super) async fn a_form_with_a_line_of_another_account_is_reviewed(world: &mu
 
 pub(super) async fn a_line_of_another_account_is_put_before_a_person(world: &mut World) {
     world.receive("A", 10).await;
-    world.post_for(other_account(), form("o9").line("l9", "A", 1)).await;
+    world
+        .post_for(other_account(), form("o9").line("l9", "A", 1))
+        .await;
     world.deduct_line("o1", "l9", "A", 1).await;
     world.expect_review("o1", ReviewReason::OtherAccount).await;
     world.deduct("o1", "A", 2).await;

@@ -9,7 +9,9 @@ use super::world::World;
 
 pub(super) async fn a_line_without_sku_is_reviewed(world: &mut World) {
     world.receive("A", 10).await;
-    let posted = world.post(form("o1").line("l1", "A", 2).line_of_offer("l2", "set", 1)).await;
+    let posted = world
+        .post(form("o1").line("l1", "A", 2).line_of_offer("l2", "set", 1))
+        .await;
     let review = world.expect_review("o1", ReviewReason::SkuMissing).await;
     assert_eq!(review.details["lines"][0]["offer_id"], json!("set"));
     let operation = world.operation(posted.operation.unwrap()).await;
@@ -78,7 +80,9 @@ pub(super) async fn a_balance_never_falls_below_zero_unless_allowed(world: &mut 
     world.receive("A", 1).await;
     world.post(form("o1").line("l1", "A", 2)).await;
     world.expect_balance("A", 1).await;
-    world.resolve("o1", ReviewReason::InsufficientStock, Resolution::Force).await;
+    world
+        .resolve("o1", ReviewReason::InsufficientStock, Resolution::Force)
+        .await;
     world.expect_balance("A", -1).await;
     world.change_policy(|policy| policy.allow_negative = true).await;
     world.post(form("o2").line("l2", "A", 2)).await;
@@ -89,9 +93,10 @@ pub(super) async fn a_balance_never_falls_below_zero_unless_allowed(world: &mut 
 
 pub(super) async fn two_lines_of_one_offer_are_two_lines(world: &mut World) {
     world.receive("A", 10).await;
-    let of_one_offer = form("o1")
-        .any_line(Some("l1"), "same", Some("A"), 2)
-        .any_line(Some("l2"), "same", Some("A"), 3);
+    let of_one_offer =
+        form("o1")
+            .any_line(Some("l1"), "same", Some("A"), 2)
+            .any_line(Some("l2"), "same", Some("A"), 3);
     world.post(of_one_offer).await;
     world.expect_balance("A", 5).await;
     // Without ids they are one line of that SKU, and a repeat is still harmless.

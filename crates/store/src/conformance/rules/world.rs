@@ -1,12 +1,12 @@
 //! A little world to tell scenarios in: a store, a clock that stands still until it is moved, and a service that
 //! remembers the flags it was sent.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{
-    AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, OrderOutcome, Outcome, OutageOutcome,
+    AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, OrderOutcome, OutageOutcome, Outcome,
     Receipt, Refund, RefundLine, Request, Resolve, ResolveOutcome, RollBack, RollBackOutcome, Settle,
     SettleOutcome, StockLine, TakeIn, Then, Transfer,
 };
@@ -25,9 +25,10 @@ use saldo_domain::text::{Sku, Warehouse};
 use saldo_domain::view::{DueRequest, ListKey, OrderFile, Refusal};
 use uuid::Uuid;
 
+use super::super::Fixture;
 use super::form::Form;
 use crate::query::PageRequest;
-use crate::{Rules, Store, StoreError};
+use crate::{Rules, SharedStore, StoreError};
 
 /// How long a claim lasts in these scenarios, in seconds.
 pub(super) const LEASE_SECONDS: i64 = 30;
@@ -123,7 +124,8 @@ pub(super) fn key_of(account: AccountId, order: &str) -> OrderKey {
 
 /// One scenario's world.
 pub(super) struct World {
-    store: Arc<dyn Store>,
+    store: SharedStore,
+    _keep: Box<dyn Any + Send + Sync>,
     name: &'static str,
     pub(super) now: Timestamp,
     known: BTreeSet<OrderKey>,
@@ -134,9 +136,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(store: impl Store, name: &'static str) -> Self {
+    pub(super) fn new(fixture: Fixture, name: &'static str) -> Self {
         Self {
-            store: Arc::new(store),
+            store: fixture.store,
+            _keep: fixture.keep,
             name,
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             known: BTreeSet::new(),
@@ -349,7 +352,8 @@ impl World {
         name: &str,
         quantity: i64,
     ) -> OrderOutcome {
-        self.ask_about_order(single(order, Some(id), name, quantity)).await
+        self.ask_about_order(single(order, Some(id), name, quantity))
+            .await
     }
 
     pub(super) async fn refund(&mut self, order: &str, name: &str, quantity: i64) -> OrderOutcome {
@@ -376,7 +380,8 @@ impl World {
     }
 
     pub(super) async fn try_again(&mut self, order: &str) -> OrderOutcome {
-        self.ask_about_order(Command::TryAgain { order: key(order) }).await
+        self.ask_about_order(Command::TryAgain { order: key(order) })
+            .await
     }
 
     pub(super) async fn file(&self, order: &str) -> OrderFile {
@@ -440,7 +445,11 @@ impl World {
             .filter(|review| review.is_open())
             .map(|review| review.reason)
             .collect();
-        assert!(open.is_empty(), "{}: {order} has open reviews {open:?}", self.name);
+        assert!(
+            open.is_empty(),
+            "{}: {order} has open reviews {open:?}",
+            self.name
+        );
     }
 
     /// Answers an order's open review of a reason.
@@ -485,6 +494,39 @@ impl World {
     pub(super) async fn wide_review(&self, reason: ReviewReason) -> Option<Review> {
         let open = self.store.open_wide_reviews().await.unwrap();
         open.into_iter().find(|review| review.reason == reason)
+    }
+
+    /// Every open review about an order, oldest first.
+    pub(super) async fn open_reviews(&self) -> Vec<Review> {
+        let mut open = Vec::new();
+        for key in &self.known {
+            let file = self.file_of(key).await;
+            open.extend(file.reviews.into_iter().filter(Review::is_open));
+        }
+        open.sort_by_key(|review| review.id);
+        open
+    }
+
+    /// Every operation of every order, oldest first.
+    pub(super) async fn operations(&self) -> Vec<Operation> {
+        let mut all = Vec::new();
+        for key in &self.known {
+            all.extend(self.file_of(key).await.operations);
+        }
+        all.sort_by_key(|operation| operation.id);
+        all
+    }
+
+    /// Units taken by all known orders of one SKU.
+    pub(super) async fn taken_of(&self, name: &str) -> i64 {
+        let mut taken = 0;
+        for key in &self.known {
+            for line in self.file_of(key).await.order.lines {
+                let of_sku = line.parts.iter().filter(|part| part.key.sku.as_str() == name);
+                taken += of_sku.map(|part| part.taken).sum::<i64>();
+            }
+        }
+        taken
     }
 
     pub(super) async fn review(&self, id: ReviewId) -> Review {
@@ -633,7 +675,9 @@ impl World {
         }
         for (key, _) in &self.sent {
             if !self.file_of(key).await.order.touched {
-                return Err(format!("invariant 6: order {key} was never touched, and its flag was sent"));
+                return Err(format!(
+                    "invariant 6: order {key} was never touched, and its flag was sent"
+                ));
             }
         }
         Ok(())
@@ -661,7 +705,11 @@ impl World {
 
     /// Every invariant that can be seen from outside.
     pub(super) async fn check(&self) -> Result<(), String> {
-        let violations = self.store.check(self.now).await.map_err(|error| error.to_string())?;
+        let violations = self
+            .store
+            .check(self.now)
+            .await
+            .map_err(|error| error.to_string())?;
         if !violations.is_empty() {
             return Err(format!("{violations:#?}"));
         }
@@ -709,7 +757,10 @@ impl World {
                 .iter()
                 .any(|operation| operation.waiting_for == Some(WaitingFor::Stock));
             if !stays {
-                return Err(format!("order {key} waits for {:?} for nothing", file.order.awaited));
+                return Err(format!(
+                    "order {key} waits for {:?} for nothing",
+                    file.order.awaited
+                ));
             }
         }
         for operation in unfinished {
