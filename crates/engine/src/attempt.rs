@@ -1,96 +1,150 @@
-//! One attempt: the call, and what its end means (the table of outcomes of section 5).
+//! One attempt: the calls, and what their end means (the table of outcomes of section 5).
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
 use jiff::Timestamp;
 use saldo_domain::delivery::{Claim, Failure, Outcome, Task};
 use saldo_orders_service::{CallError, ErrorClass, OrdersService};
 
 use crate::gate::CallEnd;
 
-/// Makes the call of a claim.
-pub(crate) async fn attempt(orders_service: &dyn OrdersService, claim: &Claim, counts: bool) -> Outcome {
-    match claim.task {
-        Task::Verify => verify(orders_service, claim, counts).await,
-        Task::Send => send(orders_service, claim, counts).await,
-    }
-}
-
-async fn send(orders_service: &dyn OrdersService, claim: &Claim, counts: bool) -> Outcome {
-    let (account, order) = (claim.key.account, &claim.key.order);
-    if let Err(error) = orders_service.set_flag(account, order, claim.flag).await {
-        return classify(orders_service, claim, error, counts, true).await;
-    }
-    if !claim.read_back {
-        return Outcome::Delivered;
-    }
-    match orders_service.read_flag(account, order).await {
-        Ok(flag) if flag == claim.flag => Outcome::Delivered,
-        Ok(_) => Outcome::Unknown(Failure {
-            message: "the flag read back is not the one sent: an earlier call arrived late".to_owned(),
-            retry_after_seconds: None,
-            counts,
-        }),
-        Err(error) => classify(orders_service, claim, error, counts, true).await,
-    }
-}
-
-async fn verify(orders_service: &dyn OrdersService, claim: &Claim, counts: bool) -> Outcome {
-    match orders_service
-        .read_flag(claim.key.account, &claim.key.order)
-        .await
-    {
-        Ok(flag) if flag == claim.flag => Outcome::Delivered,
-        Ok(_) => Outcome::Differs,
-        Err(error) => classify(orders_service, claim, error, counts, false).await,
-    }
-}
-
-/// What an error means. A 404 is believed to be about the account only when the service's database is
-/// connected and its complete, non-empty list of accounts lacks this one: with its database down the service
-/// says "not found" of every account.
-async fn classify(
-    orders_service: &dyn OrdersService,
-    claim: &Claim,
-    error: CallError,
+/// Everything that one attempt needs.
+pub(crate) struct Attempt<'a> {
+    orders_service: &'a dyn OrdersService,
+    claim: &'a Claim,
+    /// Whether a failure counts against the retries.
     counts: bool,
-    was_sent: bool,
-) -> Outcome {
-    let failure = |counts: bool| Failure {
-        message: error.message.clone(),
-        retry_after_seconds: error.retry_after_seconds,
-        counts,
-    };
-    match error.class {
-        // A gateway's error says nothing about what the service behind it did.
-        ErrorClass::Transient if was_sent && error.status.is_some_and(|status| status >= 500) => {
-            Outcome::Unknown(failure(counts))
+    /// How long one call may take.
+    call_timeout: Duration,
+    calls: AtomicU32,
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) const fn new(
+        orders_service: &'a dyn OrdersService,
+        claim: &'a Claim,
+        counts: bool,
+        call_timeout: Duration,
+    ) -> Self {
+        Self {
+            orders_service,
+            claim,
+            counts,
+            call_timeout,
+            calls: AtomicU32::new(0),
         }
-        ErrorClass::Transient => Outcome::Transient(failure(counts)),
-        ErrorClass::Unknown => Outcome::Unknown(failure(counts)),
-        ErrorClass::Credentials => Outcome::Credentials(failure(false)),
-        ErrorClass::Permanent => Outcome::Permanent(failure(counts)),
-        ErrorClass::AccountNotFound => {
-            if is_account_gone(orders_service, claim).await {
-                Outcome::AccountUnusable(failure(false))
-            } else {
-                Outcome::Transient(failure(counts))
+    }
+
+    /// Makes the calls of the claim.
+    pub(crate) async fn make(&self) -> Outcome {
+        match self.claim.task {
+            Task::Verify => self.verify().await,
+            Task::Send => self.send().await,
+        }
+    }
+
+    /// How many calls it took so far.
+    pub(crate) fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// One call. It is given up when its time is over, and a panic in it is one more lost reply: whatever the
+    /// client does, an attempt comes to its end before its lease does (invariant 7).
+    async fn call<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let unknown = |message: &str| CallError {
+            class: ErrorClass::Unknown,
+            message: message.to_owned(),
+            retry_after_seconds: None,
+            status: None,
+        };
+        let guarded = AssertUnwindSafe(call).catch_unwind();
+        match tokio::time::timeout(self.call_timeout, guarded).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(unknown("the call ended in a panic")),
+            Err(_) => Err(unknown("the orders service did not answer in time")),
+        }
+    }
+
+    async fn send(&self) -> Outcome {
+        let (account, order, flag) = (self.claim.key.account, &self.claim.key.order, self.claim.flag);
+        if let Err(error) = self
+            .call(self.orders_service.set_flag(account, order, flag))
+            .await
+        {
+            return self.classify(error, true).await;
+        }
+        if !self.claim.read_back {
+            return Outcome::Delivered;
+        }
+        match self.call(self.orders_service.read_flag(account, order)).await {
+            Ok(read) if read == flag => Outcome::Delivered,
+            Ok(_) => Outcome::Unknown(Failure {
+                message: "the flag read back is not the one sent: an earlier call arrived late".to_owned(),
+                retry_after_seconds: None,
+                counts: self.counts,
+            }),
+            Err(error) => self.classify(error, true).await,
+        }
+    }
+
+    async fn verify(&self) -> Outcome {
+        let (account, order) = (self.claim.key.account, &self.claim.key.order);
+        match self.call(self.orders_service.read_flag(account, order)).await {
+            Ok(flag) if flag == self.claim.flag => Outcome::Delivered,
+            Ok(_) => Outcome::Differs,
+            Err(error) => self.classify(error, false).await,
+        }
+    }
+
+    /// What an error means. A 404 is believed to be about the account only when the service's database is
+    /// connected and its complete, non-empty list of accounts lacks this one: with its database down the service
+    /// says "not found" of every account.
+    async fn classify(&self, error: CallError, was_sent: bool) -> Outcome {
+        let failure = |counts: bool| Failure {
+            message: error.message.clone(),
+            retry_after_seconds: error.retry_after_seconds,
+            counts,
+        };
+        match error.class {
+            // A gateway's error says nothing about what the service behind it did.
+            ErrorClass::Transient if was_sent && error.status.is_some_and(|status| status >= 500) => {
+                Outcome::Unknown(failure(self.counts))
+            }
+            // A reading that got no answer changed nothing.
+            ErrorClass::Unknown if !was_sent => Outcome::Transient(failure(self.counts)),
+            ErrorClass::Transient => Outcome::Transient(failure(self.counts)),
+            ErrorClass::Unknown => Outcome::Unknown(failure(self.counts)),
+            ErrorClass::Credentials => Outcome::Credentials(failure(false)),
+            ErrorClass::Permanent => Outcome::Permanent(failure(self.counts)),
+            ErrorClass::AccountNotFound => {
+                if self.is_account_gone().await {
+                    Outcome::AccountUnusable(failure(false))
+                } else {
+                    Outcome::Transient(failure(self.counts))
+                }
             }
         }
     }
-}
 
-async fn is_account_gone(orders_service: &dyn OrdersService, claim: &Claim) -> bool {
-    let connected = orders_service
-        .health()
-        .await
-        .is_ok_and(|health| health.database_connected);
-    if !connected {
-        return false;
-    }
-    match orders_service.accounts().await {
-        Ok(accounts) => {
-            !accounts.is_empty() && accounts.iter().all(|account| account.id != claim.key.account)
+    async fn is_account_gone(&self) -> bool {
+        let health = self.call(self.orders_service.health()).await;
+        if !health.is_ok_and(|health| health.database_connected) {
+            return false;
         }
-        Err(_) => false,
+        match self.call(self.orders_service.accounts()).await {
+            Ok(accounts) => {
+                !accounts.is_empty()
+                    && accounts
+                        .iter()
+                        .all(|account| account.id != self.claim.key.account)
+            }
+            Err(_) => false,
+        }
     }
 }
 

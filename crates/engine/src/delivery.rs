@@ -8,22 +8,27 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, Settle, SettleOutcome};
 use saldo_domain::delivery::{Claim, Outcome as AttemptOutcome};
+use saldo_domain::ids::{AccountId, OperationId, OrderKey};
+use saldo_domain::operation::WaitingFor;
 use saldo_domain::view::DueRequest;
 use saldo_store::StoreError;
+use saldo_store::query::{OperationFilter, PageRequest};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Event, ProcessingResult};
-use crate::attempt;
+use crate::attempt::{self, Attempt};
 use crate::clock::until;
 use crate::engine::Core;
-use crate::gate::{ClaimBounds, Gate, Permits, Turn};
+use crate::gate::{CallEnd, ClaimBounds, Gate, Permits, Turn};
 use crate::outages;
 
 /// Attempts whose outcome is being recorded at once, besides the calls in flight.
 const SETTLING_MAX: usize = 1_024;
 /// Tries to record an outcome while the store is busy; then the lease's end takes over.
 const SETTLE_TRIES_MAX: u32 = 50;
+/// Deliveries of which one is drawn to probe with.
+const PROBED_AMONG: usize = 100;
 
 /// Runs until told to stop; then finishes what is in flight and returns the rest.
 pub(crate) async fn dispatch(core: Arc<Core>, stop: CancellationToken) {
@@ -39,19 +44,21 @@ pub(crate) async fn dispatch(core: Arc<Core>, stop: CancellationToken) {
         let sleep_until = match turn {
             Turn::Wait { until } => until,
             Turn::Claim(bounds) => {
-                let (count_max, probe_at) = (bounds.count_max, bounds.probe_at);
-                let excluded = bounds.excluded.clone();
+                let (count_max, permits, only) = (bounds.count_max, bounds.permits, bounds.only);
+                let (excluded, again_at) = (bounds.excluded.clone(), bounds.again_at);
                 match claim(&core, bounds).await {
-                    Ok(claimed) if claimed.is_empty() => next_moment(&core, &excluded, probe_at).await,
-                    Ok(claimed) => {
-                        let may_be_more = claimed.len() >= count_max;
-                        for (claim, permits) in claimed {
+                    Ok(claims) => {
+                        let may_be_more = claims.len() >= count_max;
+                        if claims.is_empty() && permits.is_probe() {
+                            attempts.spawn(probe(Arc::clone(&core), only, permits, stop.clone()));
+                        }
+                        for claim in claims {
                             attempts.spawn(run(Arc::clone(&core), claim, permits, stop.clone()));
                         }
                         if may_be_more {
                             continue;
                         }
-                        next_moment(&core, &excluded, probe_at).await
+                        next_moment(&core, &excluded, again_at).await
                     }
                     Err(error) => {
                         tracing::warn!(%error, "deliveries could not be claimed; trying again in a second");
@@ -75,18 +82,15 @@ async fn rest(
     let sweep = std::time::Duration::from_secs(core.settings.sweep_seconds.max(1));
     let wait = moment.map_or(sweep, |moment| until(core.now(), moment).min(sweep));
     tokio::select! {
-        () = woken => {}
+        biased;
         () = stop.cancelled() => {}
+        () = woken => {}
         () = tokio::time::sleep(wait) => {}
     }
 }
 
 /// When there may be something to do next without a wake-up.
-async fn next_moment(
-    core: &Core,
-    excluded: &[saldo_domain::ids::AccountId],
-    probe_at: Option<Timestamp>,
-) -> Option<Timestamp> {
+async fn next_moment(core: &Core, excluded: &[AccountId], again_at: Option<Timestamp>) -> Option<Timestamp> {
     let due = match core.store.next_due(excluded).await {
         Ok(due) => due,
         Err(error) => {
@@ -94,53 +98,124 @@ async fn next_moment(
             Some(core.now() + jiff::SignedDuration::from_secs(1))
         }
     };
-    match (due, probe_at) {
-        (Some(due), Some(probe)) => Some(due.min(probe)),
-        (due, probe) => due.or(probe),
+    match (due, again_at) {
+        (Some(due), Some(again)) => Some(due.min(again)),
+        (due, again) => due.or(again),
     }
 }
 
-/// Claims within the bounds. A probe that finds nothing to deliver asks the service in another way.
-async fn claim(core: &Arc<Core>, bounds: ClaimBounds) -> Result<Vec<(Claim, Permits)>, StoreError> {
+/// Claims within the bounds.
+async fn claim(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, StoreError> {
+    let (permits, only) = (bounds.permits, bounds.only);
+    let claimed = claim_due(core, bounds).await;
+    let claimed = match claimed {
+        Ok(claims) if claims.is_empty() && permits.is_probe() => claim_early(core, only).await,
+        claimed => claimed,
+    };
+    let now = core.now();
+    let mut gate = core.gate();
+    match &claimed {
+        Ok(claims) => {
+            for claim in claims {
+                gate.started(claim.key.account, now);
+            }
+        }
+        Err(_) => {
+            gate.learn(only, CallEnd::NotMade, permits, now);
+        }
+    }
+    drop(gate);
+    claimed
+}
+
+async fn claim_due(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, StoreError> {
     let ClaimBounds {
         excluded,
         only,
         after_account,
         per_account_max,
         count_max,
-        permits,
         ..
     } = bounds;
-    let now = core.now();
     let due = DueRequest {
-        now,
+        now: core.now(),
         after_account,
         excluded,
         only,
         per_account_max,
         count_max,
     };
-    let request = core.request(Command::Claim(ClaimRequest {
-        orders: ClaimOrders::Due(due),
-    }));
-    let claims = match core.store.execute(request).await {
-        Ok(Outcome::Claimed(claims)) => claims,
-        Ok(other) => return Err(StoreError::Defect(format!("a claim was answered by {other:?}"))),
-        Err(error) => {
-            core.gate()
-                .learn(only, crate::gate::CallEnd::NotMade, permits, now);
-            return Err(error);
-        }
+    claim_these(core, ClaimOrders::Due(due)).await
+}
+
+async fn claim_these(core: &Core, orders: ClaimOrders) -> Result<Vec<Claim>, StoreError> {
+    let request = core.request(Command::Claim(ClaimRequest { orders }));
+    match core.store.execute(request).await? {
+        Outcome::Claimed(claims) => Ok(claims),
+        other => Err(StoreError::Defect(format!("a claim was answered by {other:?}"))),
+    }
+}
+
+/// A probe for which nothing is due takes up something before its time: only a delivery tells whether
+/// deliveries are possible, as the service may be in good health and still refuse every flag. Which one is
+/// drawn, so that one order that always fails cannot pass for an outage for ever.
+async fn claim_early(core: &Core, only: Option<AccountId>) -> Result<Vec<Claim>, StoreError> {
+    let mut waiting = waiting(core, only, WaitingFor::Delivery).await?;
+    if waiting.is_empty() {
+        waiting = self::waiting(core, only, WaitingFor::Account).await?;
+    }
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of at most a hundred"
+    )]
+    let drawn = (core.draw() * waiting.len() as f64) as usize;
+    let (operation, key) = waiting.swap_remove(drawn.min(waiting.len() - 1));
+    core.store
+        .execute(core.request(Command::Retry { operation }))
+        .await?;
+    claim_these(core, ClaimOrders::These(vec![key])).await
+}
+
+async fn waiting(
+    core: &Core,
+    account: Option<AccountId>,
+    waiting_for: WaitingFor,
+) -> Result<Vec<(OperationId, OrderKey)>, StoreError> {
+    let filter = OperationFilter {
+        account,
+        waiting_for: Some(waiting_for),
+        ..OperationFilter::default()
     };
-    if claims.is_empty() && permits.is_probe() {
-        outages::probe(core, only, permits).await;
+    let page = PageRequest {
+        after: None,
+        limit: PROBED_AMONG,
+    };
+    let operations = core.store.operations(&filter, page).await?.items;
+    Ok(operations
+        .into_iter()
+        .filter_map(|operation| Some((operation.id, operation.order?)))
+        .collect())
+}
+
+/// A probe for which there is no delivery at all asks the service in another way.
+async fn probe(
+    core: Arc<Core>,
+    only: Option<AccountId>,
+    permits: Permits,
+    stop: CancellationToken,
+) -> Option<AttemptOutcome> {
+    tokio::select! {
+        biased;
+        // It only reads: leaving it is harmless.
+        () = stop.cancelled() => {}
+        () = outages::probe(&core, only, permits) => {}
     }
-    let mut gate = core.gate();
-    for claim in &claims {
-        gate.started(claim.key.account);
-    }
-    drop(gate);
-    Ok(claims.into_iter().map(|claim| (claim, permits)).collect())
+    None
 }
 
 /// Makes one attempt and records its end.
@@ -150,13 +225,17 @@ async fn run(
     permits: Permits,
     stop: CancellationToken,
 ) -> Option<AttemptOutcome> {
-    let outcome_and_time = call(&core, &claim, permits, &stop).await;
-    let (outcome, took_ms) = outcome_and_time;
+    let Attempted {
+        outcome,
+        took_ms,
+        calls,
+    } = call(&core, &claim, permits, &stop).await;
     let end = attempt::call_end(&outcome);
     let reopened = {
+        let now = core.now();
         let mut gate = core.gate();
-        gate.ended(claim.key.account);
-        gate.learn(Some(claim.key.account), end, permits, core.now())
+        gate.ended(claim.key.account, calls.saturating_sub(1), now);
+        gate.learn(Some(claim.key.account), end, permits, now)
     };
     core.wake.notify_one();
     note(&core, &claim, &outcome, took_ms);
@@ -167,34 +246,40 @@ async fn run(
     Some(outcome)
 }
 
-async fn call(
-    core: &Core,
-    claim: &Claim,
-    permits: Permits,
-    stop: &CancellationToken,
-) -> (AttemptOutcome, u64) {
-    let account_wait = core.gate().account_wait(claim.key.account, core.now());
-    if let Some(wait) = account_wait {
-        let again_at = core.now() + wait;
-        if wait > jiff::SignedDuration::from_secs(1) {
-            return (attempt::not_made(again_at), 0);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(wait.unsigned_abs()) => {}
-            () = stop.cancelled() => return (attempt::not_made(core.now()), 0),
-        }
-    }
-    // The whole call, with its read-back, must fit into the lease (invariant 7).
-    let longest = jiff::SignedDuration::from_millis(
-        i64::try_from(core.settings.call_timeout_ms.saturating_mul(2)).unwrap_or(i64::MAX / 2),
-    );
-    if core.now().checked_add(longest).is_ok_and(|end| end > claim.until) || stop.is_cancelled() {
-        return (attempt::not_made(core.now()), 0);
+struct Attempted {
+    outcome: AttemptOutcome,
+    took_ms: u64,
+    calls: u32,
+}
+
+async fn call(core: &Core, claim: &Claim, permits: Permits, stop: &CancellationToken) -> Attempted {
+    let call_timeout = std::time::Duration::from_millis(core.settings.call_timeout_ms);
+    // The call with its read-back must fit into the lease (invariant 7).
+    let longest = jiff::SignedDuration::try_from(call_timeout * 2).unwrap_or(jiff::SignedDuration::MAX);
+    let fits = core
+        .now()
+        .checked_add(longest)
+        .is_ok_and(|end| end <= claim.until);
+    if !fits || stop.is_cancelled() {
+        return Attempted {
+            outcome: attempt::not_made(core.now()),
+            took_ms: 0,
+            calls: 0,
+        };
     }
     let began = tokio::time::Instant::now();
-    let outcome = attempt::attempt(core.orders_service.as_ref(), claim, !permits.is_probe()).await;
-    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    (outcome, took_ms)
+    let attempt = Attempt::new(
+        core.orders_service.as_ref(),
+        claim,
+        !permits.is_probe(),
+        call_timeout,
+    );
+    let outcome = attempt.make().await;
+    Attempted {
+        outcome,
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        calls: attempt.calls(),
+    }
 }
 
 fn note(core: &Core, claim: &Claim, outcome: &AttemptOutcome, took_ms: u64) {
@@ -275,16 +360,19 @@ pub(crate) async fn round(
             }
             Turn::Wait { .. } => return Ok(result),
         };
-        let is_probe = bounds.permits.is_probe();
+        let (permits, only) = (bounds.permits, bounds.only);
         let claims = claim(core, bounds).await?;
         if claims.is_empty() {
-            if is_probe && !core.gate().is_shut() {
-                continue;
+            if permits.is_probe() {
+                outages::probe(core, only, permits).await;
+                if !core.gate().is_shut() {
+                    continue;
+                }
             }
             return Ok(result);
         }
         let mut attempts = JoinSet::new();
-        for (claim, permits) in claims {
+        for claim in claims {
             attempts.spawn(run(Arc::clone(core), claim, permits, stop.clone()));
         }
         while let Some(ended) = attempts.join_next().await {

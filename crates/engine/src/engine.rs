@@ -8,7 +8,6 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use saldo_domain::decide::{Command, Request};
 use saldo_domain::ids::OrderKey;
-use saldo_domain::review::ReviewReason;
 use saldo_domain::text::Warehouse;
 use saldo_orders_service::OrdersService;
 use saldo_store::query::{Account, OperationFilter, PageRequest};
@@ -147,7 +146,6 @@ impl Engine {
         let stop_within = Duration::from_millis(options.settings.call_timeout_ms.saturating_mul(2))
             + Duration::from_secs(STOP_MARGIN_SECONDS);
         let service = Self::service_only(options);
-        service.core().remember_unusable_accounts();
         let core = Arc::clone(service.core());
         let stop = CancellationToken::new();
         let tasks = vec![
@@ -183,28 +181,6 @@ impl Engine {
     }
 }
 
-impl Core {
-    /// Accounts that were unusable before a restart are remembered, so that their reviews close themselves.
-    fn remember_unusable_accounts(self: &Arc<Self>) {
-        let core = Arc::clone(self);
-        tokio::spawn(async move {
-            match core.store.open_wide_reviews().await {
-                Ok(reviews) => {
-                    for review in reviews
-                        .iter()
-                        .filter(|review| review.reason == ReviewReason::AccountUnusable)
-                    {
-                        if let Some(account) = review.subject.account() {
-                            core.gate().remember_unusable(account);
-                        }
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "open reviews could not be read at start"),
-            }
-        });
-    }
-}
-
 /// Looks through what waits from time to time: a net under the wake-ups, and under a crash after a receipt.
 async fn sweep(service: StockSynchronizationService, stop: CancellationToken) {
     loop {
@@ -221,6 +197,7 @@ async fn sweep(service: StockSynchronizationService, stop: CancellationToken) {
         service.core().wake.notify_one();
         let period = Duration::from_secs(service.core().settings.sweep_seconds.max(1));
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(period) => {}
         }
@@ -230,7 +207,13 @@ async fn sweep(service: StockSynchronizationService, stop: CancellationToken) {
 /// Learns the accounts' names, and whether the single-order call works, at start and daily.
 async fn acquaint(core: Arc<Core>, stop: CancellationToken) {
     loop {
-        let wait = match learn_accounts(&core).await {
+        let learned = tokio::select! {
+            biased;
+            // It only reads: leaving it is harmless.
+            () = stop.cancelled() => return,
+            learned = learn_accounts(&core) => learned,
+        };
+        let wait = match learned {
             Ok(()) => ACQUAINTANCE_SECONDS,
             Err(reason) => {
                 tracing::debug!(
@@ -241,6 +224,7 @@ async fn acquaint(core: Arc<Core>, stop: CancellationToken) {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(wait)) => {}
         }
@@ -248,6 +232,9 @@ async fn acquaint(core: Arc<Core>, stop: CancellationToken) {
 }
 
 async fn learn_accounts(core: &Core) -> Result<(), String> {
+    if core.gate().is_shut() {
+        return Err("the orders service cannot be used now".to_owned());
+    }
     let remote = core
         .orders_service
         .accounts()

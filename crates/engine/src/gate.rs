@@ -1,12 +1,13 @@
 //! Who may call now: circuits, rates, bounded flight, and fair turns between accounts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use saldo_domain::circuit::{Circuit, CircuitPolicy, CircuitState, Permit, Transition};
 use saldo_domain::ids::AccountId;
-use saldo_domain::pacing::{Flight, TokenBucket};
+use saldo_domain::pacing::Flight;
 
+use crate::pace::{AccountPaces, Pace};
 use crate::settings::Settings;
 
 /// What the dispatcher does next.
@@ -30,8 +31,8 @@ pub(crate) struct ClaimBounds {
     pub(crate) per_account_max: usize,
     pub(crate) count_max: usize,
     pub(crate) permits: Permits,
-    /// When an account that is shut out may be probed.
-    pub(crate) probe_at: Option<Timestamp>,
+    /// When an account that is left out now may call again, or be probed.
+    pub(crate) again_at: Option<Timestamp>,
 }
 
 /// The permits under which a call is made; given back with its end.
@@ -91,23 +92,21 @@ pub(crate) struct Gate {
     accounts: BTreeMap<AccountId, Circuit>,
     unusable: BTreeSet<AccountId>,
     flight: Flight,
-    max_in_flight: usize,
-    bucket: TokenBucket,
-    tokens_in_hand: usize,
-    account_rate: u32,
-    account_buckets: HashMap<AccountId, TokenBucket>,
+    /// Free slots that only accounts without a call under way may use.
+    reserved: usize,
+    pace: Pace,
+    account_paces: AccountPaces,
     after_account: Option<AccountId>,
 }
 
-/// Accounts whose rate is remembered at once; beyond it all start afresh, which only lets a burst through.
-const ACCOUNT_BUCKETS_MAX: usize = 10_000;
+/// The first wait for a probe of an account that was shut while the service as a whole was, in seconds.
+const PROBE_AFTER_OUTAGE_SECONDS: u32 = 1;
 
 impl Gate {
     pub(crate) fn new(settings: &Settings) -> Self {
         let max_in_flight = settings.max_in_flight.max(1);
-        let burst = u32::try_from(max_in_flight)
-            .unwrap_or(u32::MAX)
-            .max(settings.requests_per_second / 10);
+        let slots = u32::try_from(max_in_flight).unwrap_or(u32::MAX);
+        let (rate, account_rate) = (settings.requests_per_second, settings.account_requests_per_second);
         Self {
             circuit_policy: settings.circuit,
             service: Circuit::new(settings.circuit),
@@ -115,18 +114,16 @@ impl Gate {
             accounts: BTreeMap::new(),
             unusable: BTreeSet::new(),
             flight: Flight::new(max_in_flight),
-            max_in_flight,
-            bucket: TokenBucket::new(settings.requests_per_second, burst),
-            tokens_in_hand: 0,
-            account_rate: settings.account_requests_per_second,
-            account_buckets: HashMap::new(),
+            reserved: max_in_flight.div_ceil(4),
+            pace: Pace::new(rate, slots.max(rate / 10)),
+            account_paces: AccountPaces::new(account_rate, slots, rate),
             after_account: None,
         }
     }
 
-    /// Accounts found unusable before a restart.
-    pub(crate) fn remember_unusable(&mut self, account: AccountId) {
-        self.unusable.insert(account);
+    /// An account found unusable before a restart: it is probed before it is used.
+    pub(crate) fn remember_unusable(&mut self, account: AccountId, now: Timestamp) {
+        self.shut_account(account, Permits::free(), now);
     }
 
     /// What may be claimed now.
@@ -149,25 +146,22 @@ impl Gate {
             account: Permit::Yes,
         };
         if permits.is_probe() {
-            return Turn::Claim(self.bounds(permits, None, None));
+            return Turn::Claim(self.probe_bounds(permits, None));
         }
         let (probe, probe_at) = self.account_probe(now);
         if let Some((account, permit)) = probe {
-            return Turn::Claim(self.bounds(
-                Permits {
-                    account: permit,
-                    ..permits
-                },
-                Some(account),
-                None,
-            ));
-        }
-        if let Some(wait) = self.fill_hand(now) {
-            return Turn::Wait {
-                until: Some(now + wait),
+            let permits = Permits {
+                account: permit,
+                ..permits
             };
+            return Turn::Claim(self.probe_bounds(permits, Some(account)));
         }
-        Turn::Claim(self.bounds(permits, None, probe_at))
+        match self.pace.spare(now) {
+            Ok(calls) => Turn::Claim(self.bounds(permits, calls, probe_at, now)),
+            Err(wait) => Turn::Wait {
+                until: now.checked_add(wait).ok(),
+            },
+        }
     }
 
     /// An account that is shut out and may be probed now, or else when the next one may.
@@ -186,82 +180,92 @@ impl Gate {
         (None, earliest)
     }
 
-    /// Takes as many of the service's tokens as there are free slots; says how long to wait when there are none.
-    fn fill_hand(&mut self, now: Timestamp) -> Option<SignedDuration> {
-        let mut wait = None;
-        while self.tokens_in_hand < self.flight.free() {
-            match self.bucket.take(now) {
-                Ok(()) => self.tokens_in_hand += 1,
-                Err(needed) => {
-                    wait = Some(needed);
-                    break;
-                }
-            }
+    /// Bounds of a probe: one call, of anybody or of one account.
+    fn probe_bounds(&self, permits: Permits, only: Option<AccountId>) -> ClaimBounds {
+        let mut excluded: Vec<AccountId> = self.flight.busy_accounts().collect();
+        excluded.sort_unstable();
+        ClaimBounds {
+            excluded,
+            only,
+            after_account: self.after_account,
+            per_account_max: 1,
+            count_max: 1,
+            permits,
+            again_at: None,
         }
-        if self.tokens_in_hand == 0 { wait } else { None }
     }
 
-    fn bounds(&self, permits: Permits, only: Option<AccountId>, probe_at: Option<Timestamp>) -> ClaimBounds {
-        let shut = self
-            .accounts
-            .iter()
-            .filter(|(account, circuit)| is_shut(circuit) && only != Some(**account) && !permits.is_probe());
+    /// Bounds of a turn in which so many calls may begin.
+    fn bounds(
+        &mut self,
+        permits: Permits,
+        calls: usize,
+        probe_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> ClaimBounds {
+        let shut = self.accounts.iter().filter(|(_, circuit)| is_shut(circuit));
         let mut excluded: Vec<AccountId> = shut
             .map(|(account, _)| *account)
             .chain(self.flight.busy_accounts())
             .collect();
-        excluded.sort_unstable();
-        excluded.dedup();
         // An account without a call under way; none is named so.
         let idle = self.flight.allowance(AccountId::new(uuid::Uuid::nil()));
         // No account that has calls under way may be given more than its own allowance; the least of those is
         // what every account is given this turn, so that nobody ever oversteps.
-        let allowance = self
+        let mut per_account_max = self
             .flight
             .accounts()
             .filter(|account| !excluded.contains(account))
             .map(|account| self.flight.allowance(account))
             .fold(idle, usize::min);
-        let count_max = if permits.is_probe() {
-            1
+        let mut again_at = probe_at;
+        for (account, spare) in self.account_paces.limited(now) {
+            match spare {
+                Ok(calls) => per_account_max = per_account_max.min(calls),
+                Err(wait) => {
+                    excluded.push(account);
+                    let moment = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+                    again_at = Some(again_at.map_or(moment, |known| known.min(moment)));
+                }
+            }
+        }
+        excluded.sort_unstable();
+        excluded.dedup();
+        // Several accounts that begin together leave the reserved slots alone, too: those come in a next turn,
+        // in which accounts with calls under way are busy.
+        let free = self.flight.free();
+        let slots = if free > self.reserved {
+            free - self.reserved
         } else {
-            self.tokens_in_hand.min(self.flight.free())
+            free
         };
         ClaimBounds {
             excluded,
-            only,
+            only: None,
             after_account: self.after_account,
-            per_account_max: allowance.max(1),
-            count_max: count_max.max(1),
+            per_account_max: per_account_max.max(1),
+            count_max: calls.min(slots).max(1),
             permits,
-            probe_at,
+            again_at,
         }
     }
 
     /// A call is about to be made under a claim.
-    pub(crate) fn started(&mut self, account: AccountId) {
+    pub(crate) fn started(&mut self, account: AccountId, now: Timestamp) {
         self.flight.started(account);
-        self.tokens_in_hand = self.tokens_in_hand.saturating_sub(1);
+        self.charge(account, 1, now);
         self.after_account = Some(account);
     }
 
-    /// How long a call of this account must wait for its own rate.
-    pub(crate) fn account_wait(&mut self, account: AccountId, now: Timestamp) -> Option<SignedDuration> {
-        if self.account_buckets.len() > ACCOUNT_BUCKETS_MAX {
-            self.account_buckets.clear();
-        }
-        let rate = self.account_rate;
-        let burst = u32::try_from(self.max_in_flight).unwrap_or(u32::MAX);
-        let bucket = self
-            .account_buckets
-            .entry(account)
-            .or_insert_with(|| TokenBucket::new(rate, burst));
-        bucket.take(now).err()
+    /// A call's slot is free again; it took so many calls besides the first.
+    pub(crate) fn ended(&mut self, account: AccountId, further_calls: u32, now: Timestamp) {
+        self.flight.ended(account);
+        self.charge(account, further_calls, now);
     }
 
-    /// A call's slot is free again.
-    pub(crate) fn ended(&mut self, account: AccountId) {
-        self.flight.ended(account);
+    fn charge(&mut self, account: AccountId, calls: u32, now: Timestamp) {
+        self.pace.charge(calls, now);
+        self.account_paces.charge(account, calls, now);
     }
 
     /// Learns from how a call ended.
@@ -283,7 +287,10 @@ impl Gate {
             }
             CallEnd::FailedTransiently => {
                 self.credentials.release_probe(permits.credentials);
-                self.service.failed_transiently(permits.service, now);
+                // An account that is known to fail says nothing new about the service as a whole.
+                if !matches!(permits.account, Permit::Probe(_)) {
+                    self.service.failed_transiently(permits.service, now);
+                }
                 if let Some(account) = account {
                     let policy = self.circuit_policy;
                     let circuit = self
@@ -312,10 +319,26 @@ impl Gate {
             }
         }
         if reopened.service {
-            // What failed with the service is not the accounts' own trouble.
-            self.accounts.retain(|account, _| self.unusable.contains(account));
+            self.doubt_accounts(now);
         }
         reopened
+    }
+
+    /// The service is back: what failed with it need not be the accounts' own trouble, and may be. Those that
+    /// are shut are probed again soon; the others begin anew.
+    fn doubt_accounts(&mut self, now: Timestamp) {
+        let policy = at_once(self.circuit_policy);
+        let policy = CircuitPolicy {
+            probe_initial_seconds: PROBE_AFTER_OUTAGE_SECONDS,
+            ..policy
+        };
+        self.accounts.retain(|_, circuit| is_shut(circuit));
+        for (account, circuit) in &mut self.accounts {
+            if !self.unusable.contains(account) {
+                *circuit = Circuit::new(policy);
+                circuit.failed_transiently(Permit::Yes, now);
+            }
+        }
     }
 
     fn account_works(&mut self, account: AccountId, end: CallEnd, reopened: &mut Reopened) {
@@ -331,12 +354,12 @@ impl Gate {
 
     fn shut_account(&mut self, account: AccountId, permits: Permits, now: Timestamp) {
         let policy = at_once(self.circuit_policy);
-        let newly = self.unusable.insert(account);
+        self.unusable.insert(account);
         let circuit = self
             .accounts
             .entry(account)
             .or_insert_with(|| Circuit::new(policy));
-        if newly && !is_shut(circuit) {
+        if !is_shut(circuit) {
             *circuit = Circuit::new(policy);
         }
         circuit.failed_transiently(permits.account, now);
@@ -356,6 +379,11 @@ impl Gate {
     /// Whether the service as a whole cannot be used now.
     pub(crate) fn is_shut(&self) -> bool {
         is_shut(&self.credentials) || is_shut(&self.service)
+    }
+
+    /// Whether nothing of an account can be delivered now.
+    pub(crate) fn is_shut_for(&self, account: AccountId) -> bool {
+        self.is_shut() || self.accounts.get(&account).is_some_and(is_shut)
     }
 
     /// The circuit of the service as a whole.

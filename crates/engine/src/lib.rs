@@ -14,6 +14,8 @@ mod service;
 
 mod waiters;
 
+mod pace;
+
 mod gate;
 
 mod delivery;

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use saldo_domain::decide::{Command, OutageOutcome, Outcome};
 use saldo_domain::ids::{AccountId, ReviewId};
 use saldo_domain::review::{ReviewReason, Subject};
+use saldo_orders_service::ErrorClass;
 use saldo_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
@@ -18,23 +19,46 @@ const WATCH_SECONDS: u64 = 30;
 
 /// Asks the service whether it is back, when there is no delivery to find out by.
 pub(crate) async fn probe(core: &Arc<Core>, account: Option<AccountId>, permits: Permits) {
-    let end = match core.orders_service.health().await {
-        Ok(health) if health.database_connected => match core.orders_service.accounts().await {
-            Ok(accounts) if account.is_none_or(|wanted| accounts.iter().any(|known| known.id == wanted)) => {
-                CallEnd::Succeeded
-            }
-            Ok(_) => CallEnd::AccountUnusable,
-            Err(error) if error.class == saldo_orders_service::ErrorClass::Credentials => {
-                CallEnd::CredentialsRefused
-            }
-            Err(_) => CallEnd::FailedTransiently,
-        },
-        _ => CallEnd::FailedTransiently,
-    };
+    let end = ask(core, account).await;
     let reopened = core.gate().learn(account, end, permits, core.now());
     if reopened.is_any() {
         ended(core, &reopened).await;
     }
+    core.wake.notify_one();
+}
+
+async fn ask(core: &Core, account: Option<AccountId>) -> CallEnd {
+    match core.orders_service.health().await {
+        Ok(health) if health.database_connected => {}
+        _ => return CallEnd::FailedTransiently,
+    }
+    match core.orders_service.accounts().await {
+        // An empty list is what the service answers when it cannot reach its database.
+        Ok(accounts) if accounts.is_empty() => CallEnd::FailedTransiently,
+        Ok(accounts) if account.is_none_or(|wanted| accounts.iter().any(|known| known.id == wanted)) => {
+            CallEnd::Succeeded
+        }
+        Ok(_) => CallEnd::AccountUnusable,
+        Err(error) if error.class == ErrorClass::Credentials => CallEnd::CredentialsRefused,
+        Err(_) => CallEnd::FailedTransiently,
+    }
+}
+
+/// Accounts that were unusable before a restart stay shut until a probe finds them back, so that their reviews
+/// close themselves.
+async fn remember_unusable_accounts(core: &Core) -> Result<(), StoreError> {
+    let reviews = core.store.open_wide_reviews().await?;
+    let now = core.now();
+    for review in reviews
+        .iter()
+        .filter(|review| review.reason == ReviewReason::AccountUnusable)
+    {
+        if let Some(account) = review.subject.account() {
+            core.gate().remember_unusable(account, now);
+        }
+    }
+    core.wake.notify_one();
+    Ok(())
 }
 
 /// Asks about one account at once, because a person says that it works again.
@@ -66,8 +90,17 @@ pub(crate) async fn ended(core: &Arc<Core>, reopened: &Reopened) {
 
 /// Looks at outages from time to time, until told to stop.
 pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
+    while let Err(error) = remember_unusable_accounts(&core).await {
+        tracing::warn!(%error, "open reviews could not be read at start; trying again in a second");
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+        }
+    }
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(std::time::Duration::from_secs(WATCH_SECONDS)) => {}
         }

@@ -23,6 +23,7 @@ use crate::api::{
     Caller, Event, Health, ProcessingResult, RemoteFlag, ResolveResult, RollbackResult, Status, SyncResult,
 };
 use crate::engine::Core;
+use crate::waiters::Waiter;
 use crate::{delivery, outages, wishes};
 
 /// Rounds of trying again what waits for one SKU or offer, each of a bounded number of orders.
@@ -169,27 +170,18 @@ impl StockSynchronizationService {
             .operation(request.operation)
             .await?
             .and_then(|operation| operation.order);
-        let waiter = key.clone().map(|key| self.core.waiters.register(key));
-        let outcome = self.execute(Command::RollBack(request), caller).await;
+        let waiter = self.waiter(key.as_ref(), caller);
         let RollBackOutcome {
             operation,
             undone_by,
             restored,
             owed,
             deliver,
-        } = match outcome {
-            Ok(Outcome::RolledBack(outcome)) => outcome,
-            Ok(other) => return Err(unexpected(&other)),
-            Err(error) => {
-                drop(waiter);
-                self.forget_waiter(key.as_ref());
-                return Err(error);
-            }
+        } = match self.execute(Command::RollBack(request), caller).await? {
+            Outcome::RolledBack(outcome) => outcome,
+            other => return Err(unexpected(&other)),
         };
-        if deliver.is_some() {
-            self.core.wake.notify_one();
-            self.wait_for_attempt(waiter, key.as_ref(), caller).await;
-        }
+        self.wait_for_attempt(waiter, deliver.as_ref(), caller).await?;
         self.tell_operations(&[Some(operation), undone_by]);
         let remote_flag = self.remote_flag(key.as_ref(), owed).await?;
         Ok(RollbackResult {
@@ -347,15 +339,11 @@ impl StockSynchronizationService {
                 saldo_domain::review::Subject::Order(key) => Some(key),
                 _ => None,
             });
-        let waiter = key.clone().map(|key| self.core.waiters.register(key));
-        let ResolveOutcome { order, then, .. } = match self.execute(Command::Resolve(resolve), caller).await {
-            Ok(Outcome::Resolved(outcome)) => outcome,
-            Ok(other) => return Err(unexpected(&other)),
-            Err(error) => {
-                drop(waiter);
-                self.forget_waiter(key.as_ref());
-                return Err(error);
-            }
+        let waiter = self.waiter(key.as_ref(), caller);
+        let ResolveOutcome { order, then, .. } = match self.execute(Command::Resolve(resolve), caller).await?
+        {
+            Outcome::Resolved(outcome) => outcome,
+            other => return Err(unexpected(&other)),
         };
         let mut tried_again = 0;
         match then {
@@ -369,10 +357,8 @@ impl StockSynchronizationService {
             }
             None => {}
         }
-        if order.as_ref().is_some_and(|order| order.deliver.is_some()) {
-            self.core.wake.notify_one();
-            self.wait_for_attempt(waiter, key.as_ref(), caller).await;
-        }
+        let deliver = order.as_ref().and_then(|order| order.deliver.as_ref());
+        self.wait_for_attempt(waiter, deliver, caller).await?;
         self.core.tell(Event::Review { id });
         let order = match order {
             Some(outcome) => Some(
@@ -525,30 +511,16 @@ impl StockSynchronizationService {
         key: Option<OrderKey>,
         caller: &Caller,
     ) -> Result<SyncResult, StoreError> {
-        // The waiter stands before the delivery can begin, so that its end is not missed.
-        let waiter = key
-            .as_ref()
-            .filter(|_| caller.wait)
-            .map(|key| self.core.waiters.register(key.clone()));
-        let outcome = match self.execute(command, caller).await {
-            Ok(Outcome::Order(outcome)) => outcome,
-            Ok(other) => return Err(unexpected(&other)),
-            Err(error) => {
-                drop(waiter);
-                self.forget_waiter(key.as_ref());
-                return Err(error);
-            }
+        let waiter = self.waiter(key.as_ref(), caller);
+        let mut outcome = match self.execute(command, caller).await? {
+            Outcome::Order(outcome) => outcome,
+            other => return Err(unexpected(&other)),
         };
-        let mut outcome = outcome;
-        if outcome.deliver.is_some() {
-            self.core.wake.notify_one();
-            if waiter.is_some() {
-                self.wait_for_attempt(waiter, key.as_ref(), caller).await;
-                outcome.image = None;
-            }
-        } else if waiter.is_some() {
-            drop(waiter);
-            self.forget_waiter(key.as_ref());
+        if self
+            .wait_for_attempt(waiter, outcome.deliver.as_ref(), caller)
+            .await?
+        {
+            outcome.image = None;
         }
         self.tell_operations(&[outcome.operation]);
         if let Some(id) = outcome.review {
@@ -557,26 +529,44 @@ impl StockSynchronizationService {
         self.conclude(outcome).await
     }
 
-    async fn wait_for_attempt(
-        &self,
-        waiter: Option<tokio::sync::oneshot::Receiver<()>>,
-        key: Option<&OrderKey>,
-        caller: &Caller,
-    ) {
-        let Some(waiter) = waiter.filter(|_| caller.wait) else {
-            return;
-        };
-        let longest = Duration::from_millis(self.core.settings.immediate_timeout_ms);
-        // Whether it ended in time or not, the store tells how the order stands.
-        if tokio::time::timeout(longest, waiter).await.is_err() {
-            self.forget_waiter(key);
-        }
+    /// The waiter stands before the delivery can begin, so that its end is not missed.
+    fn waiter(&self, key: Option<&OrderKey>, caller: &Caller) -> Option<Waiter<'_>> {
+        let key = key.filter(|_| caller.wait)?;
+        Some(self.core.waiters.register(key.clone()))
     }
 
-    fn forget_waiter(&self, key: Option<&OrderKey>) {
-        if let Some(key) = key {
-            self.core.waiters.forget(key);
+    /// Has what is due delivered, and waits for that where the caller wants it and it can come soon; says
+    /// whether it waited.
+    async fn wait_for_attempt(
+        &self,
+        waiter: Option<Waiter<'_>>,
+        deliver: Option<&OrderKey>,
+        caller: &Caller,
+    ) -> Result<bool, StoreError> {
+        let Some(key) = deliver else {
+            return Ok(false);
+        };
+        self.core.wake.notify_one();
+        let Some(waiter) = waiter else {
+            return Ok(false);
+        };
+        if self.core.gate().is_shut_for(key.account) {
+            return Ok(false);
         }
+        // A repeated answer names what was due when it was given first.
+        if caller.answer_key.is_some() && !self.is_owed(key).await? {
+            return Ok(true);
+        }
+        let longest = Duration::from_millis(self.core.settings.immediate_timeout_ms);
+        waiter.wait(longest).await;
+        Ok(true)
+    }
+
+    async fn is_owed(&self, key: &OrderKey) -> Result<bool, StoreError> {
+        let now = self.now();
+        let file = self.core.store.order(key).await?;
+        let delivery = file.and_then(|file| file.delivery);
+        Ok(delivery.is_some_and(|delivery| delivery.lease.is_some() || delivery.due_at <= now))
     }
 
     fn tell_operations(&self, operations: &[Option<OperationId>]) {

@@ -23,6 +23,7 @@ const PAGES_MAX: usize = 20;
 pub(crate) async fn watch(service: StockSynchronizationService, stop: CancellationToken) {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(std::time::Duration::from_secs(WATCH_SECONDS)) => {}
         }

@@ -18,6 +18,9 @@ use crate::service::StockSynchronizationService;
 const RETRY_SECONDS: u64 = 60;
 /// Wishes tried in one round.
 const ROUND_MAX: usize = 100;
+/// Wishes looked at in one round, the oldest first. The rounds go on where the one before ended, so that wishes
+/// that cannot be fulfilled do not hold up the others.
+const LOOKED_AT_MAX: usize = 10_000;
 
 /// Fetches an order and takes it in; `None` when it cannot be fetched now and the wish was stored.
 pub(crate) async fn take_in_by_id(
@@ -97,25 +100,42 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
         wait: false,
         ..Caller::named("saldo")
     };
+    let mut last = None;
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(std::time::Duration::from_secs(RETRY_SECONDS)) => {}
         }
-        let core = Arc::clone(service.core());
-        let wishes = match core.store.wishes(ROUND_MAX).await {
-            Ok(wishes) => wishes,
-            Err(error) => {
-                tracing::warn!(%error, "kept wishes could not be read");
-                continue;
-            }
-        };
-        for key in wishes {
-            if stop.is_cancelled() || core.gate().is_shut() {
-                break;
-            }
-            fulfil(&service, &key, &caller).await;
+        tokio::select! {
+            biased;
+            // A wish left half-way is kept, and a repeat is harmless.
+            () = stop.cancelled() => return,
+            () = round(&service, &caller, &mut last) => {}
         }
+    }
+}
+
+async fn round(service: &StockSynchronizationService, caller: &Caller, last: &mut Option<OrderKey>) {
+    let core = Arc::clone(service.core());
+    let mut wishes = match core.store.wishes(LOOKED_AT_MAX).await {
+        Ok(wishes) => wishes,
+        Err(error) => {
+            tracing::warn!(%error, "kept wishes could not be read");
+            return;
+        }
+    };
+    let after_last = wishes
+        .iter()
+        .position(|key| Some(key) == last.as_ref())
+        .map_or(0, |position| position + 1);
+    wishes.rotate_left(after_last);
+    for key in wishes.into_iter().take(ROUND_MAX) {
+        if core.gate().is_shut() {
+            return;
+        }
+        fulfil(service, &key, caller).await;
+        *last = Some(key);
     }
 }
 
