@@ -9,7 +9,9 @@ use std::time::Instant;
 use anyhow_free::Fallible;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, Receipt, Request, Settle, StockLine, TakeIn};
+use saldo_domain::decide::{
+    ClaimOrders, ClaimRequest, Command, Outcome, Receipt, Request, Settle, StockLine, TakeIn,
+};
 use saldo_domain::delivery::Outcome as AttemptOutcome;
 use saldo_domain::form::{CopyLine, FormStatus, OrderCopy, Source};
 use saldo_domain::ids::{AccountId, CountedIds, LineItemId, OfferId, OrderId};
@@ -43,7 +45,10 @@ fn rules() -> Fallible<Rules> {
         verify_after_seconds: 60,
         give_up_hours: 24,
     };
-    Ok(Rules { policy, ids: Box::new(CountedIds::default()) })
+    Ok(Rules {
+        policy,
+        ids: Box::new(CountedIds::default()),
+    })
 }
 
 fn moment(number: usize) -> Fallible<Timestamp> {
@@ -51,7 +56,12 @@ fn moment(number: usize) -> Fallible<Timestamp> {
 }
 
 fn request(number: usize, command: Command) -> Fallible<Request> {
-    Ok(Request { command, now: moment(number)?, by: "bench".to_owned(), answer_key: None })
+    Ok(Request {
+        command,
+        now: moment(number)?,
+        by: "bench".to_owned(),
+        answer_key: None,
+    })
 }
 
 fn sku(number: usize) -> Fallible<Sku> {
@@ -68,8 +78,13 @@ fn take_in(number: usize) -> Fallible<Request> {
     let lines = 1 + number % 2;
     let line = |index: usize| -> Fallible<CopyLine> {
         Ok(CopyLine {
-            id: Some(LineItemId::parse(&scattered(number, index as u128 + 1).to_string())?),
-            offer: Some(OfferId::parse(&format!("{}", 10_000_000 + (number * 7 + index) % 2_000))?),
+            id: Some(LineItemId::parse(
+                &scattered(number, index as u128 + 1).to_string(),
+            )?),
+            offer: Some(OfferId::parse(&format!(
+                "{}",
+                10_000_000 + (number * 7 + index) % 2_000
+            ))?),
             external: Some(sku(number * 7 + index)?),
             quantity: 1,
         })
@@ -88,7 +103,16 @@ fn take_in(number: usize) -> Fallible<Request> {
         lines: (0..lines).map(line).collect::<Fallible<_>>()?,
     };
     let account = AccountId::new(Uuid::from_u128(number as u128 % 3 + 1));
-    request(number, Command::TakeIn(TakeIn { account, copy, warehouse: None, force: false, remote_flag: None }))
+    request(
+        number,
+        Command::TakeIn(TakeIn {
+            account,
+            copy,
+            warehouse: None,
+            force: false,
+            remote_flag: None,
+        }),
+    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement")]
@@ -105,11 +129,25 @@ fn tell(what: &str, count: usize, begun: Instant) -> f64 {
 async fn intake(store: &Arc<SqliteStore>, orders: usize) -> Fallible<f64> {
     for chunk in (0..SKUS).collect::<Vec<_>>().chunks(100) {
         let line = |number: &usize| -> Fallible<StockLine> {
-            let key = StockKey { sku: sku(*number)?, warehouse: Warehouse::parse("main")? };
-            Ok(StockLine { key, quantity: 1_000_000 })
+            let key = StockKey {
+                sku: sku(*number)?,
+                warehouse: Warehouse::parse("main")?,
+            };
+            Ok(StockLine {
+                key,
+                quantity: 1_000_000,
+            })
         };
         let lines = chunk.iter().map(line).collect::<Fallible<_>>()?;
-        store.execute(request(0, Command::Receive(Receipt { lines, reference: None }))?).await?;
+        store
+            .execute(request(
+                0,
+                Command::Receive(Receipt {
+                    lines,
+                    reference: None,
+                }),
+            )?)
+            .await?;
     }
     let requests = (0..orders).map(take_in).collect::<Fallible<Vec<_>>>()?;
     let mut shares: Vec<Vec<Request>> = vec![Vec::new(); CALLERS];
@@ -150,15 +188,25 @@ async fn deliveries(store: &Arc<SqliteStore>, orders: usize) -> Fallible<f64> {
         };
         // The next claim goes with the outcomes of the one before, as in a worker that keeps its slots full.
         let mut requests = std::mem::take(&mut settling);
-        requests.push(request(number, Command::Claim(ClaimRequest { orders: ClaimOrders::Due(due) }))?);
+        requests.push(request(
+            number,
+            Command::Claim(ClaimRequest {
+                orders: ClaimOrders::Due(due),
+            }),
+        )?);
         for outcome in store.execute_all(requests).await {
             match outcome? {
                 Outcome::Settled(_) => done += 1,
                 Outcome::Claimed(claims) => {
                     for claim in claims {
                         let (key, token) = (claim.key, claim.token);
-                        let settle =
-                            Settle { key, token, outcome: AttemptOutcome::Delivered, draw: 0.5, took_ms: 5 };
+                        let settle = Settle {
+                            key,
+                            token,
+                            outcome: AttemptOutcome::Delivered,
+                            draw: 0.5,
+                            took_ms: 5,
+                        };
                         settling.push(request(number, Command::Settle(settle))?);
                     }
                 }
@@ -171,7 +219,14 @@ async fn deliveries(store: &Arc<SqliteStore>, orders: usize) -> Fallible<f64> {
 
 /// Writes the rows that the store has written, from a copy of them, with nothing decided.
 fn bare(from: &Path, to: &Path, orders: usize) -> Fallible<f64> {
-    const TABLES: [&str; 6] = ["orders", "line_holder", "operation", "movement", "log", "delivery"];
+    const TABLES: [&str; 6] = [
+        "orders",
+        "line_holder",
+        "operation",
+        "movement",
+        "log",
+        "delivery",
+    ];
     let source = Connection::open(from)?;
     let target = Connection::open(to)?;
     target.pragma_update(None, "journal_mode", "wal")?;
@@ -180,10 +235,14 @@ fn bare(from: &Path, to: &Path, orders: usize) -> Fallible<f64> {
     target.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     let mut plans = Vec::new();
     for table in TABLES {
-        let columns = source.prepare(&format!("SELECT * FROM {table} LIMIT 0"))?.column_count();
+        let columns = source
+            .prepare(&format!("SELECT * FROM {table} LIMIT 0"))?
+            .column_count();
         let marks = vec!["?"; columns].join(", ");
         let sql = match table {
-            "movement" | "log" => format!("SELECT * FROM {table} WHERE operation IN (SELECT id FROM operation WHERE order_id = ?1)"),
+            "movement" | "log" => format!(
+                "SELECT * FROM {table} WHERE operation IN (SELECT id FROM operation WHERE order_id = ?1)"
+            ),
             _ => format!("SELECT * FROM {table} WHERE order_id = ?1"),
         };
         plans.push((sql, format!("INSERT INTO {table} VALUES ({marks})"), columns));
@@ -202,7 +261,12 @@ fn bare(from: &Path, to: &Path, orders: usize) -> Fallible<f64> {
             let mut statement = source.prepare_cached(sql)?;
             let mut found = statement.query([&order])?;
             while let Some(row) = found.next()? {
-                of_order.push((plan, (0..*columns).map(|column| row.get(column)).collect::<Result<_, _>>()?));
+                of_order.push((
+                    plan,
+                    (0..*columns)
+                        .map(|column| row.get(column))
+                        .collect::<Result<_, _>>()?,
+                ));
             }
         }
         rows.push(of_order);
@@ -211,7 +275,9 @@ fn bare(from: &Path, to: &Path, orders: usize) -> Fallible<f64> {
     for together in rows.chunks(BARE_TOGETHER) {
         target.execute_batch("BEGIN IMMEDIATE")?;
         for (plan, values) in together.iter().flatten() {
-            target.prepare_cached(&plans[*plan].1)?.execute(rusqlite::params_from_iter(values))?;
+            target
+                .prepare_cached(&plans[*plan].1)?
+                .execute(rusqlite::params_from_iter(values))?;
             if plans[*plan].1.contains("INTO movement") {
                 target
                     .prepare_cached("UPDATE balance SET quantity = quantity + ?3, movements = movements + 1, updated_at = 1 WHERE sku = ?1 AND warehouse = ?2 AND quantity + ?3 >= 0")?
@@ -246,11 +312,19 @@ async fn main() -> Fallible<()> {
     let copy = directory.path().join("copy.db");
     std::fs::copy(&path, &copy)?;
     let bare = bare(&copy, &bare_path, orders)?;
-    println!("{:<46} {:>9.2}", "intake, as a share of the bare loop", taken_in / bare);
+    println!(
+        "{:<46} {:>9.2}",
+        "intake, as a share of the bare loop",
+        taken_in / bare
+    );
     let store = Arc::new(SqliteStore::open(&path, rules()?, SqliteOptions::default())?);
     deliveries(&store, orders).await?;
     let begun = stopwatch();
     let violations = store.check(moment(0)?).await?;
     tell("check", orders, begun);
-    if violations.is_empty() { Ok(()) } else { Err(format!("{violations:?}").into()) }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{violations:?}").into())
+    }
 }

@@ -48,42 +48,64 @@ fn load(connection: &Connection, key: &Key) -> Result<Row, Failure> {
 
 /// An order with what is unfinished of it, oldest first.
 fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some((order, ids)) = order(connection, key)? else { return Ok(None) };
+    let Some((order, ids)) = order(connection, key)? else {
+        return Ok(None);
+    };
     let mut operations = operations(connection, &ids)?;
     operations.retain(|operation| operation.status.is_unfinished());
     let reviews = many(
         connection,
         concat!(
-            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 \
+            "SELECT ",
+            review_columns!(),
+            " FROM review WHERE account = ?1 AND order_id = ?2 \
              AND answered_at IS NULL ORDER BY id"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::review,
     )?;
-    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
+    Ok(Some(OrderFile {
+        order,
+        operations,
+        delivery: delivery(connection, key)?,
+        reviews,
+    }))
 }
 
 /// An order with everything ever recorded of it, newest first.
 pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some((order, mut ids)) = order(connection, key)? else { return Ok(None) };
+    let Some((order, mut ids)) = order(connection, key)? else {
+        return Ok(None);
+    };
     ids.reverse();
     ids.truncate(OPERATIONS_SHOWN_MAX);
     let operations = operations(connection, &ids)?;
     let reviews = many(
         connection,
         concat!(
-            "SELECT ", review_columns!(), " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
+            "SELECT ",
+            review_columns!(),
+            " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         rows::review,
     )?;
-    Ok(Some(OrderFile { order, operations, delivery: delivery(connection, key)?, reviews }))
+    Ok(Some(OrderFile {
+        order,
+        operations,
+        delivery: delivery(connection, key)?,
+        reviews,
+    }))
 }
 
 fn order(connection: &Connection, key: &OrderKey) -> Result<Option<(Order, Vec<OperationId>)>, Failure> {
     one(
         connection,
-        concat!("SELECT ", order_columns!(), ", operations FROM orders WHERE account = ?1 AND order_id = ?2"),
+        concat!(
+            "SELECT ",
+            order_columns!(),
+            ", operations FROM orders WHERE account = ?1 AND order_id = ?2"
+        ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         |row| Ok((rows::order(key, row)?, rows::operation_ids(row, 17)?)),
     )

@@ -80,7 +80,11 @@ pub(crate) fn operations(
             before.is_none_or(|before| operation.id < before) && filter.matches(operation)
         });
     }
-    let questions = if filter.order.is_some() { Vec::new() } else { operation_conditions(filter, before) };
+    let questions = if filter.order.is_some() {
+        Vec::new()
+    } else {
+        operation_conditions(filter, before)
+    };
     for conditions in questions {
         let sql = format!(
             "SELECT {} FROM operation{} ORDER BY id DESC LIMIT ?",

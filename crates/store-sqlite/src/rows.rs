@@ -51,9 +51,16 @@ pub(crate) fn order(key: &OrderKey, row: &Row<'_>) -> Result<Order, Failure> {
 
 /// The ids of an order's operations, in the order of recording.
 pub(crate) fn operation_ids(row: &Row<'_>, column: usize) -> Result<Vec<OperationId>, Failure> {
-    let bytes = row.get_ref(column)?.as_blob().map_err(|error| Failure::Corrupt(error.to_string()))?;
+    let bytes = row
+        .get_ref(column)?
+        .as_blob()
+        .map_err(|error| Failure::Corrupt(error.to_string()))?;
     let ids = bytes.chunks(16).map(uuid::Uuid::from_slice);
-    ids.map(|id| id.map(OperationId::new).map_err(|error| Failure::Corrupt(error.to_string()))).collect()
+    ids.map(|id| {
+        id.map(OperationId::new)
+            .map_err(|error| Failure::Corrupt(error.to_string()))
+    })
+    .collect()
 }
 
 fn standing(row: &Row<'_>) -> Result<Standing, Failure> {
@@ -101,7 +108,6 @@ pub(crate) fn standing_words(standing: &Standing) -> (&'static str, Option<&str>
         Standing::Settled => ("settled", None),
     }
 }
-
 
 /// An order's key in two columns, where there is one.
 pub(crate) fn optional_order_key(row: &Row<'_>, column: usize) -> Result<Option<OrderKey>, Failure> {

@@ -66,7 +66,8 @@ pub(crate) fn write(
 fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) -> Result<(), Failure> {
     let order = &change.after.order;
     let is_new = |operation: &Operation| {
-        log.iter().any(|entry| entry.operation == operation.id && entry.version == 1)
+        log.iter()
+            .any(|entry| entry.operation == operation.id && entry.version == 1)
     };
     let mut new_operations = Vec::new();
     for changed in &change.changed_operations {
@@ -122,7 +123,11 @@ fn add_operations(connection: &Connection, key: &OrderKey, new_operations: &[u8]
     run_on_one(
         connection,
         "UPDATE orders SET operations = CAST(operations || ?3 AS BLOB) WHERE account = ?1 AND order_id = ?2",
-        params![key.account.as_uuid().as_bytes(), key.order.as_str(), new_operations],
+        params![
+            key.account.as_uuid().as_bytes(),
+            key.order.as_str(),
+            new_operations
+        ],
         || format!("order {key}"),
     )
 }

@@ -1,4 +1,8 @@
 //! The one suite that every backend passes, on SQLite.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;

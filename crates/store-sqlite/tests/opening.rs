@@ -1,4 +1,9 @@
 //! What a store refuses to open, what it reads back, and how it meets a full disk.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +30,10 @@ fn rules() -> Rules {
         verify_after_seconds: 60,
         give_up_hours: 24,
     };
-    Rules { policy, ids: Box::new(CountedIds::default()) }
+    Rules {
+        policy,
+        ids: Box::new(CountedIds::default()),
+    }
 }
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -37,7 +45,10 @@ fn now() -> Timestamp {
 }
 
 fn receipt(sku: &str, reference_bytes: usize) -> Request {
-    let key = StockKey { sku: Sku::parse(sku).unwrap(), warehouse: Warehouse::parse("Ирина").unwrap() };
+    let key = StockKey {
+        sku: Sku::parse(sku).unwrap(),
+        warehouse: Warehouse::parse("Ирина").unwrap(),
+    };
     let lines = vec![StockLine { key, quantity: 1 }];
     let reference = Some("r".repeat(reference_bytes));
     Request {
@@ -63,7 +74,10 @@ async fn a_second_store_on_the_same_file_is_refused_until_the_first_is_closed() 
     let (_directory, path) = database();
     let first = open(&path).unwrap();
     let refused = message(open(&path));
-    assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+    assert!(
+        refused.contains(&format!("process {}", std::process::id())),
+        "{refused}"
+    );
     assert!(refused.contains("stop it first"), "{refused}");
     first.close().await.unwrap();
     let second = open(&path).unwrap();
@@ -80,10 +94,22 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     }
     store.close().await.unwrap();
     let log = path.with_extension("db-wal");
-    assert!(!log.exists() || std::fs::metadata(log).unwrap().len() == 0, "the log is emptied at the end");
+    assert!(
+        !log.exists() || std::fs::metadata(log).unwrap().len() == 0,
+        "the log is emptied at the end"
+    );
     let store = open(&path).unwrap();
-    let page = store.balances(&BalanceFilter::default(), PageRequest::first(10)).await.unwrap();
-    assert_eq!(page.items.iter().map(|balance| balance.quantity).collect::<Vec<_>>(), [2, 1]);
+    let page = store
+        .balances(&BalanceFilter::default(), PageRequest::first(10))
+        .await
+        .unwrap();
+    assert_eq!(
+        page.items
+            .iter()
+            .map(|balance| balance.quantity)
+            .collect::<Vec<_>>(),
+        [2, 1]
+    );
     assert_eq!(store.check(now()).await.unwrap(), []);
 }
 
@@ -92,7 +118,12 @@ async fn the_durability_settings_are_read_back() {
     let (_directory, path) = database();
     let store = open(&path).unwrap();
     let facts = store.describe().await.unwrap();
-    let fact = |name: &str| facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let fact = |name: &str| {
+        facts
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    };
     assert_eq!(fact("kind"), Some("sqlite"));
     assert_eq!(fact("journal_mode"), Some("wal"));
     assert_eq!(fact("synchronous"), Some("full"));
@@ -106,16 +137,25 @@ async fn the_durability_settings_are_read_back() {
 fn a_newer_database_is_refused() {
     let (_directory, path) = database();
     drop(open(&path).unwrap());
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
     let refused = message(open(&path));
-    assert!(refused.contains("schema version 99") && refused.contains("newer saldo"), "{refused}");
+    assert!(
+        refused.contains("schema version 99") && refused.contains("newer saldo"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn a_database_migrated_by_something_else_is_refused() {
     let (_directory, path) = database();
     drop(open(&path).unwrap());
-    Connection::open(&path).unwrap().execute("UPDATE migration SET checksum = 'other'", []).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute("UPDATE migration SET checksum = 'other'", [])
+        .unwrap();
     let refused = message(open(&path));
     assert!(refused.contains("not those of this program"), "{refused}");
 }
@@ -124,7 +164,9 @@ fn a_database_migrated_by_something_else_is_refused() {
 fn a_database_of_another_program_is_refused_and_left_as_it_is() {
     let (_directory, path) = database();
     let other = Connection::open(&path).unwrap();
-    other.execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)").unwrap();
+    other
+        .execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)")
+        .unwrap();
     drop(other);
     let refused = message(open(&path));
     assert!(refused.contains("another program"), "{refused}");
@@ -138,7 +180,11 @@ fn a_database_of_another_program_is_refused_and_left_as_it_is() {
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let (_directory, path) = database();
-    std::fs::write(&path, "not a database, but long enough to be taken for one".repeat(100)).unwrap();
+    std::fs::write(
+        &path,
+        "not a database, but long enough to be taken for one".repeat(100),
+    )
+    .unwrap();
     assert!(open(&path).is_err());
 }
 
@@ -147,9 +193,14 @@ fn a_file_that_is_no_database_is_refused() {
 async fn a_full_disk_refuses_writes_and_recovers_by_itself() {
     let (_directory, path) = database();
     drop(open(&path).unwrap());
-    let pages: u32 =
-        Connection::open(&path).unwrap().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    let options = SqliteOptions { pages_max: Some(pages + 8), ..SqliteOptions::default() };
+    let pages: u32 = Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .unwrap();
+    let options = SqliteOptions {
+        pages_max: Some(pages + 8),
+        ..SqliteOptions::default()
+    };
     let store = SqliteStore::open(&path, rules(), options).unwrap();
     let mut acknowledged = 0;
     let error = loop {
@@ -159,19 +210,34 @@ async fn a_full_disk_refuses_writes_and_recovers_by_itself() {
         }
         assert!(acknowledged < 1_000, "the database never became full");
     };
-    assert!(matches!(&error, StoreError::Unavailable(detail) if detail.contains("full")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Unavailable(detail) if detail.contains("full")),
+        "{error}"
+    );
     assert!(acknowledged > 0);
     assert!(store.execute(receipt("A", 1_500)).await.is_err(), "still full");
-    let page = store.balances(&BalanceFilter::default(), PageRequest::first(10)).await.unwrap();
-    assert_eq!(page.items[0].quantity, acknowledged, "reads go on, and nothing refused was stored");
+    let page = store
+        .balances(&BalanceFilter::default(), PageRequest::first(10))
+        .await
+        .unwrap();
+    assert_eq!(
+        page.items[0].quantity, acknowledged,
+        "reads go on, and nothing refused was stored"
+    );
     assert_eq!(store.check(now()).await.unwrap(), []);
     // Space is freed: the store that was refused goes on where it stood.
     drop(store);
     let store = open(&path).unwrap();
     // A day later: the counted ids of the new store begin anew, and are told apart by their moment.
-    let later = Request { now: now() + jiff::SignedDuration::from_hours(24), ..receipt("A", 1_500) };
+    let later = Request {
+        now: now() + jiff::SignedDuration::from_hours(24),
+        ..receipt("A", 1_500)
+    };
     store.execute(later).await.unwrap();
-    let page = store.balances(&BalanceFilter::default(), PageRequest::first(10)).await.unwrap();
+    let page = store
+        .balances(&BalanceFilter::default(), PageRequest::first(10))
+        .await
+        .unwrap();
     assert_eq!(page.items[0].quantity, acknowledged + 1);
     assert_eq!(store.check(now()).await.unwrap(), []);
 }
@@ -179,7 +245,11 @@ async fn a_full_disk_refuses_writes_and_recovers_by_itself() {
 #[tokio::test]
 async fn more_requests_than_may_wait_are_answered_busy() {
     let (_directory, path) = database();
-    let options = SqliteOptions { waiting_requests_max: 4, batch_requests_max: 1, ..SqliteOptions::default() };
+    let options = SqliteOptions {
+        waiting_requests_max: 4,
+        batch_requests_max: 1,
+        ..SqliteOptions::default()
+    };
     let store = std::sync::Arc::new(SqliteStore::open(&path, rules(), options).unwrap());
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..200 {
@@ -188,9 +258,15 @@ async fn more_requests_than_may_wait_are_answered_busy() {
     }
     let results = callers.join_all().await;
     let stored = results.iter().filter(|result| result.is_ok()).count();
-    let busy = results.iter().filter(|result| matches!(result, Err(StoreError::Busy))).count();
+    let busy = results
+        .iter()
+        .filter(|result| matches!(result, Err(StoreError::Busy)))
+        .count();
     assert!(stored > 0 && busy > 0, "{stored} stored, {busy} busy");
     assert_eq!(stored + busy, 200);
-    let page = store.balances(&BalanceFilter::default(), PageRequest::first(10)).await.unwrap();
+    let page = store
+        .balances(&BalanceFilter::default(), PageRequest::first(10))
+        .await
+        .unwrap();
     assert_eq!(page.items[0].quantity, stored as i64);
 }

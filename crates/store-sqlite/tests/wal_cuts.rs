@@ -1,11 +1,17 @@
 //! Power loss: the write-ahead log is cut at thousands of places. What was acknowledged before the cut is there,
 //! whole transactions only, and no invariant is broken.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, Receipt, Request, Settle, StockLine, TakeIn};
+use saldo_domain::decide::{
+    ClaimOrders, ClaimRequest, Command, Outcome, Receipt, Request, Settle, StockLine, TakeIn,
+};
 use saldo_domain::delivery::Outcome as AttemptOutcome;
 use saldo_domain::form::{CopyLine, FormStatus, OrderCopy, Source};
 use saldo_domain::ids::{AccountId, CountedIds, LineItemId, OrderId, OrderKey};
@@ -32,16 +38,28 @@ fn rules() -> Rules {
         verify_after_seconds: 60,
         give_up_hours: 24,
     };
-    Rules { policy, ids: Box::new(CountedIds::default()) }
+    Rules {
+        policy,
+        ids: Box::new(CountedIds::default()),
+    }
 }
 
 fn options() -> SqliteOptions {
-    SqliteOptions { readers: 1, checkpoint_pages: u64::MAX, ..SqliteOptions::default() }
+    SqliteOptions {
+        readers: 1,
+        checkpoint_pages: u64::MAX,
+        ..SqliteOptions::default()
+    }
 }
 
 fn request(command: Command) -> Request {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
-    Request { command, now, by: "tester".to_owned(), answer_key: None }
+    Request {
+        command,
+        now,
+        by: "tester".to_owned(),
+        answer_key: None,
+    }
 }
 
 fn key(number: usize) -> OrderKey {
@@ -72,30 +90,56 @@ fn take_in(number: usize) -> Request {
         bought_at: None,
         lines: vec![line("a", "A"), line("b", "B")],
     };
-    request(Command::TakeIn(TakeIn { account: key.account, copy, warehouse: None, force: false, remote_flag: None }))
+    request(Command::TakeIn(TakeIn {
+        account: key.account,
+        copy,
+        warehouse: None,
+        force: false,
+        remote_flag: None,
+    }))
 }
 
 /// Makes a history, and notes how long the log was when each order was acknowledged.
 async fn record(path: &Path) -> Vec<u64> {
     let store = SqliteStore::open(path, rules(), options()).unwrap();
     let stock = |sku: &str| StockLine {
-        key: StockKey { sku: Sku::parse(sku).unwrap(), warehouse: Warehouse::parse("main").unwrap() },
+        key: StockKey {
+            sku: Sku::parse(sku).unwrap(),
+            warehouse: Warehouse::parse("main").unwrap(),
+        },
         quantity: 1_000,
     };
     let lines = vec![stock("A"), stock("B")];
-    store.execute(request(Command::Receive(Receipt { lines, reference: None }))).await.unwrap();
+    store
+        .execute(request(Command::Receive(Receipt {
+            lines,
+            reference: None,
+        })))
+        .await
+        .unwrap();
     let log = path.with_extension("db-wal");
     let mut acknowledged_at = Vec::new();
     for number in 0..ORDERS {
         store.execute(take_in(number)).await.unwrap();
         acknowledged_at.push(std::fs::metadata(&log).unwrap().len());
         let orders = ClaimOrders::These(vec![key(number)]);
-        let claimed = store.execute(request(Command::Claim(ClaimRequest { orders }))).await.unwrap();
-        let Outcome::Claimed(claims) = claimed else { panic!("a claim answered {claimed:?}") };
+        let claimed = store
+            .execute(request(Command::Claim(ClaimRequest { orders })))
+            .await
+            .unwrap();
+        let Outcome::Claimed(claims) = claimed else {
+            panic!("a claim answered {claimed:?}")
+        };
         if number % 2 == 0 {
             let outcome = AttemptOutcome::Delivered;
             let (key, token) = (claims[0].key.clone(), claims[0].token);
-            let settle = Settle { key, token, outcome, draw: 0.5, took_ms: 3 };
+            let settle = Settle {
+                key,
+                token,
+                outcome,
+                draw: 0.5,
+                took_ms: 3,
+            };
             store.execute(request(Command::Settle(settle))).await.unwrap();
         }
     }
@@ -125,11 +169,19 @@ async fn survivors(path: &Path) -> usize {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "bounds the test; nothing in it depends on the time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bounds the test; nothing in it depends on the time"
+)]
 async fn a_log_cut_anywhere_leaves_whole_transactions_and_everything_acknowledged_before() {
     // The cut stands for the power loss, so that a disk's own syncs would only cost time.
     let memory = Path::new("/dev/shm");
-    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let directory = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    }
+    .unwrap();
     let path = directory.path().join("saldo.db");
     let acknowledged_at = record(&path).await;
     let database = std::fs::read(path.with_extension("copy")).unwrap();
@@ -141,15 +193,21 @@ async fn a_log_cut_anywhere_leaves_whole_transactions_and_everything_acknowledge
     let cut_log = cut_path.with_extension("db-wal");
     // A stride that is prime to the size of a frame meets every part of one.
     for length in (0..=log.len()).step_by(step | 1) {
-        if begun.elapsed() > TIME_MAX {
+        if cuts >= CUTS_MIN && begun.elapsed() > TIME_MAX {
             break;
         }
         std::fs::write(&cut_path, &database).unwrap();
         std::fs::write(&cut_log, &log[..length]).unwrap();
         let _ = std::fs::remove_file(cut_path.with_extension("db-shm"));
-        let expected = acknowledged_at.iter().filter(|end| **end <= length as u64).count();
+        let expected = acknowledged_at
+            .iter()
+            .filter(|end| **end <= length as u64)
+            .count();
         let found = survivors(&cut_path).await;
-        assert!(found >= expected, "cut at {length}: {found} orders are left of {expected}");
+        assert!(
+            found >= expected,
+            "cut at {length}: {found} orders are left of {expected}"
+        );
         cuts += 1;
     }
     assert!(cuts >= CUTS_MIN, "only {cuts} cuts in {:?}", begun.elapsed());

@@ -56,8 +56,7 @@ impl OperationFilter {
     #[must_use]
     pub fn matches(&self, operation: &Operation) -> bool {
         let order = operation.order.as_ref();
-        self
-            .account
+        self.account
             .is_none_or(|account| order.is_some_and(|order| order.account == account))
             && self
                 .order

@@ -140,6 +140,9 @@ pub(super) fn all_offers() -> Vec<OfferKey> {
         .collect()
 }
 
+/// A line: its id, its offer, its SKU, its quantity.
+type RandomLine = (Option<u8>, Option<u8>, Option<u8>, i64);
+
 /// A copy of an order, in numbers.
 #[derive(Debug, Clone)]
 pub(super) struct RandomCopy {
@@ -148,7 +151,7 @@ pub(super) struct RandomCopy {
     marks: u8,
     revision: Option<u8>,
     updated_at: Option<u8>,
-    lines: Vec<(Option<u8>, Option<u8>, Option<u8>, i64)>,
+    lines: Vec<RandomLine>,
 }
 
 fn pick() -> impl Strategy<Value = Pick> {

@@ -90,7 +90,7 @@ fn rules(case: u32) -> Rules {
     let mut policy = policy();
     policy.allow_negative = case % 5 == 1;
     policy.deduct_when_bought = case % 7 == 2;
-    policy.circuit_enabled = case % 3 != 0;
+    policy.circuit_enabled = !case.is_multiple_of(3);
     policy.retry.max_retries = case % 4;
     Rules {
         policy,

@@ -58,7 +58,10 @@ impl Tables {
                 && operation.waiting_for == Some(WaitingFor::Payment)
                 && is_wanted(operation)
         });
-        unpaid.filter_map(|operation| operation.order.clone()).take(LIST_ORDERS_MAX).collect()
+        unpaid
+            .filter_map(|operation| operation.order.clone())
+            .take(LIST_ORDERS_MAX)
+            .collect()
     }
 
     fn asks_for_sku(&self, key: &OrderKey) -> bool {

@@ -182,7 +182,6 @@ pub(crate) fn midnight_before(now: Timestamp) -> Timestamp {
     whole.checked_sub(seconds.seconds()).unwrap_or(now)
 }
 
-
 fn matches_review(filter: &ReviewFilter, review: &Review) -> bool {
     filter.open.is_none_or(|open| review.is_open() == open)
         && filter.reason.is_none_or(|reason| review.reason == reason)
