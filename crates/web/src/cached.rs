@@ -64,6 +64,11 @@ impl<T> Cached<T> {
         }
     }
 
+    /// Makes the next one read it anew.
+    pub(crate) fn forget(&self) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn load<E>(
         &self,
         now: Timestamp,

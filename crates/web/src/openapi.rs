@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::api;
 use crate::authentication::{Access, word};
-use crate::problem::{PROBLEM_CODES, Problem};
+use crate::problem::{InputError, PROBLEM_CODES, ProblemBody};
 
 /// The API's description.
 #[must_use]
@@ -66,7 +66,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         api::stock::mappings::get_mapping,
         api::stock::mappings::put_mapping,
     ),
-    components(schemas(Problem, crate::problem::InputError)),
+    components(schemas(ProblemBody, InputError)),
     modifiers(&WhatAllHaveInCommon)
 )]
 struct Description;

@@ -33,6 +33,9 @@ fn refused(detail: &str) -> Problem {
 
 fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
+    if host.contains('@') {
+        return false;
+    }
     let name = authority.host();
     if name.eq_ignore_ascii_case("localhost") {
         return true;

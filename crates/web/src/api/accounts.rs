@@ -59,6 +59,7 @@ pub(crate) async fn post_account(app: App, call: Call) -> Result<Answer, Problem
     let account = Account { id, name: Some(name), by_hand: true, created_at: app.service.now() };
     let store = app.service.store();
     store.put_accounts(vec![account.clone()]).await?;
+    app.names.forget();
     let stored = store.accounts().await?;
     Answer::ok(&AccountBody::new(stored.iter().find(|known| known.id == id).unwrap_or(&account)))
 }

@@ -28,8 +28,7 @@ use crate::limits::{
     BATCH_BYTES_MAX, BATCH_CHUNK_BYTES, BATCH_CHUNK_LINES, BATCH_CHUNK_WAIT, BATCH_LINES_MAX, BATCH_RESULTS_KIB_MAX,
     BODY_BYTES_MAX,
 };
-use crate::problem::Problem;
-use crate::query::Parameters;
+use crate::problem::{Problem, ProblemBody};
 use crate::strict_json;
 use crate::wire::SyncBody;
 
@@ -46,7 +45,7 @@ pub struct BatchLineBody<'a> {
     pub result: Option<SyncBody<'a>>,
     /// Why it was not taken in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Problem>)]
+    #[schema(value_type = Option<ProblemBody>)]
     pub(crate) problem: Option<Problem>,
 }
 
@@ -54,11 +53,10 @@ pub struct BatchLineBody<'a> {
 ///
 /// One object as `POST /orders` takes it a line; one result a line, in order. A bad line spoils no other: its result
 /// has a `problem`. At most 100,000 lines of 4 MiB, 256 MiB in all; a line that passes a bound ends the batch with a
-/// problem of status 413. Does not wait for the orders service unless `wait=true`. Each order is its own key, so a
+/// problem of status 413. Answers once its lines are on disk, and never waits for the orders service. Each order is its own key, so a
 /// batch that broke off is simply sent again; an `Idempotency-Key` is accepted and needs nothing kept.
 #[utoipa::path(
     post, path = "/api/v1/stock-sync/orders/batch", tag = "orders",
-    params(("wait" = Option<bool>, Query, description = "Whether to wait for each chunk's immediate attempts.")),
     request_body(content = String, content_type = "application/x-ndjson",
         description = "One order request a line."),
     responses((status = 200, description = "One result a line.", body = BatchLineBody,
@@ -66,12 +64,12 @@ pub struct BatchLineBody<'a> {
 )]
 pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Problem> {
     let problems = Problems::default();
-    let wait = Parameters::new(&call.uri, &["wait"], &problems).boolean("wait").unwrap_or(false);
+    call.no_query(&problems);
     problems.finish(Some(()))?;
     let Ok(turn) = app.batches.clone().try_acquire_owned() else {
         return Err(Problem::new("too_many_batches", "other batches are under way").retry_later());
     };
-    let caller = Caller { answer_key: None, ..call.caller(wait) };
+    let caller = Caller { answer_key: None, ..call.caller(false) };
     let (results, sent) = mpsc::unbounded_channel();
     let batch = Batch {
         app,

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::fields::{Fields, Problems, checked, note, quantity, uuid, word};
 use crate::limits::{IDS_MAX, RESOLVED_TOGETHER_MAX};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemBody};
 use crate::wire::words::{ResolutionWord, ReviewReasonWord};
 use crate::wire::{ResolveBody, ReviewBody, SyncBody};
 
@@ -103,7 +103,7 @@ pub struct RefusedReviewBody {
     #[schema(value_type = Uuid)]
     pub review_id: ReviewId,
     /// Why.
-    #[schema(value_type = Problem)]
+    #[schema(value_type = ProblemBody)]
     pub(crate) problem: Problem,
 }
 

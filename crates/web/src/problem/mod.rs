@@ -3,7 +3,7 @@
 mod codes;
 mod store;
 
-use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use saldo_domain::limits::PROBLEMS_MAX;
@@ -15,10 +15,15 @@ pub use codes::{PROBLEM_CODES, ProblemCode};
 use crate::answer::with_headers;
 use crate::limits::RETRY_AFTER_SECONDS;
 
+/// Why a request was not done. Boxed: nearly every function may fail, and nearly none does.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Problem(Box<ProblemBody>);
+
 /// An error, as RFC 9457 tells it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(crate) struct Problem {
+pub(crate) struct ProblemBody {
     /// A page about errors of this kind.
     #[serde(rename = "type")]
     #[schema(example = "/docs/problems#operation_unknown")]
@@ -66,7 +71,8 @@ impl Problem {
 
     fn of(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
         let kind = format!("/docs/problems#{code}");
-        Self { kind, title, status, detail, code, errors: Vec::new(), header: None }
+        let body = ProblemBody { kind, title, status, detail, code, errors: Vec::new(), header: None };
+        Self(Box::new(body))
     }
 
     /// A mistake of ours. The detail is for our log, not for the caller.
@@ -88,7 +94,9 @@ impl Problem {
             [one] => format!("{}: {}", one.pointer, one.message),
             several => format!("{} things are wrong with the request", several.len()),
         };
-        Self { errors, ..Self::new("invalid_input", detail) }
+        let mut problem = Self::new("invalid_input", detail);
+        problem.0.errors = errors;
+        problem
     }
 
     /// There is nothing at this path.
@@ -112,14 +120,14 @@ impl Problem {
         self.with_header(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        debug_assert_ne!(name, ALLOW, "the router adds it");
-        Self { header: Some((name, value)), ..self }
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
     }
 
     /// The HTTP status.
-    pub(crate) const fn status(&self) -> StatusCode {
-        self.status
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
     }
 }
 
@@ -128,8 +136,8 @@ impl IntoResponse for Problem {
         // Text, numbers and lists of them can always be written.
         let text = serde_json::to_vec(&self).unwrap_or_default();
         let content_type = HeaderValue::from_static("application/problem+json");
-        let mut response = with_headers(self.status, content_type, text.into());
-        if let Some((name, value)) = self.header {
+        let mut response = with_headers(self.0.status, content_type, text.into());
+        if let Some((name, value)) = self.0.header {
             response.headers_mut().insert(name, value);
         }
         response

@@ -1,1 +1,13 @@
-//! Tests.
+//! The interface as its callers meet it: over the engine, the store in memory, and an orders service in process.
+
+mod authorization;
+mod batch;
+mod bodies;
+mod description;
+mod endpoints;
+mod events;
+mod idempotency;
+mod orders_service;
+mod protocol;
+mod serving;
+mod support;

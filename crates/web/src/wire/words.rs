@@ -117,6 +117,8 @@ words!(
         OtherAccount,
         /// The seller took a cancellation back.
         Reopened,
+        /// Unpaid for longer than buyers take.
+        StuckUnpaid,
     }
 );
 words!(
