@@ -53,7 +53,9 @@ impl App {
     pub(crate) async fn names(&self) -> Result<Arc<Names>, Problem> {
         let load = async {
             let accounts = self.service.store().accounts().await?;
-            let named = accounts.into_iter().filter_map(|account| Some((account.id, account.name?)));
+            let named = accounts
+                .into_iter()
+                .filter_map(|account| Some((account.id, account.name?)));
             Ok::<_, Problem>(named.collect())
         };
         self.names.get(self.service.now(), load).await

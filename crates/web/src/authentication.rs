@@ -46,7 +46,10 @@ struct KnownKey {
 /// SHA-256 of a key in hexadecimal: what is stored of it.
 #[must_use]
 pub fn api_key_hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(key.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl KeyRing {
@@ -77,23 +80,38 @@ impl KnownKey {
                 parsed.map(|parsed| *byte = parsed).is_ok()
             });
         if !readable {
-            tracing::error!(key = key.name, "the stored hash of an API key cannot be read: it opens nothing");
+            tracing::error!(
+                key = key.name,
+                "the stored hash of an API key cannot be read: it opens nothing"
+            );
             return None;
         }
-        Some(Self { hash, identity: Identity { name: Arc::from(key.name), role: key.role } })
+        Some(Self {
+            hash,
+            identity: Identity {
+                name: Arc::from(key.name),
+                role: key.role,
+            },
+        })
     }
 }
 
 /// Finds out who asks, and refuses those who may not.
 pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, needed: Role) -> Result<Identity, Problem> {
     if let Some(name) = &app.options.sole_caller {
-        return Ok(Identity { name: Arc::from(name.as_str()), role: Role::Admin });
+        return Ok(Identity {
+            name: Arc::from(name.as_str()),
+            role: Role::Admin,
+        });
     }
     let now = app.service.now();
     let ring = app.keys.get(now, load(app)).await?;
     if ring.0.is_empty() && app.options.open {
         origin::check_loopback(headers)?;
-        return Ok(Identity { name: Arc::from("local"), role: Role::Admin });
+        return Ok(Identity {
+            name: Arc::from("local"),
+            role: Role::Admin,
+        });
     }
     let Some(key) = bearer(headers) else {
         let detail = if ring.0.is_empty() {
@@ -106,13 +124,24 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, needed: Role) -
     let identity = match ring.owner(key) {
         Some(identity) => identity.clone(),
         // It may have been made a moment ago.
-        None => app.keys.look_again(now, load(app)).await?.owner(key).cloned().ok_or_else(|| {
-            let detail = "the key is not known, or was revoked";
-            Problem::new("unauthorized", detail).challenge("Bearer realm=\"saldo\", error=\"invalid_token\"")
-        })?,
+        None => app
+            .keys
+            .look_again(now, load(app))
+            .await?
+            .owner(key)
+            .cloned()
+            .ok_or_else(|| {
+                let detail = "the key is not known, or was revoked";
+                Problem::new("unauthorized", detail)
+                    .challenge("Bearer realm=\"saldo\", error=\"invalid_token\"")
+            })?,
     };
     if identity.role < needed {
-        let detail = format!("this needs the role {}, and the key's is {}", word(needed), word(identity.role));
+        let detail = format!(
+            "this needs the role {}, and the key's is {}",
+            word(needed),
+            word(identity.role)
+        );
         return Err(Problem::new("forbidden", detail));
     }
     Ok(identity)

@@ -8,11 +8,18 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
-use crate::limits::{BODY_BYTES_MAX, BODY_PAUSE_MAX, DROPPED_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, BODY_PAUSE_MAX, BODY_TIME_MAX, DROPPED_BYTES_MAX};
 use crate::problem::Problem;
 
 /// Reads a whole body.
-pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    match timeout(BODY_TIME_MAX, read_slowly(headers, body)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::new("body_timeout", "the body took too long").closing()),
+    }
+}
+
+async fn read_slowly(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     if let Err(problem) = check_type(headers) {
         return Err(refuse(problem, body, 0).await);
     }
@@ -20,7 +27,9 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, P
         return Err(refuse(too_large(), body, 0).await);
     }
     // Most bodies arrive in one piece, which is then used as it is.
-    let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next_piece(&mut body).await? else {
+        return Ok(Bytes::new());
+    };
     let mut whole = BytesMut::from(first);
     while let Some(piece) = next_piece(&mut body).await? {
         if whole.len() + piece.len() > BODY_BYTES_MAX {
@@ -57,7 +66,13 @@ pub(crate) async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Problem
 /// Only JSON is taken, and nothing compressed: a small body could then be a huge one.
 pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(content_type) = headers.get(CONTENT_TYPE) {
-        let essence = content_type.to_str().unwrap_or("").split(';').next().unwrap_or("").trim();
+        let essence = content_type
+            .to_str()
+            .unwrap_or("")
+            .split(';')
+            .next()
+            .unwrap_or("")
+            .trim();
         let known = ["application/json", "application/x-ndjson"];
         if !known.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
             let detail = "send application/json (or application/x-ndjson for a batch)";
@@ -65,9 +80,10 @@ pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
         }
     }
     match headers.get(CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => {
-            Err(Problem::new("unsupported_media_type", "send the body without a content encoding"))
-        }
+        Some(encoding) if encoding != "identity" => Err(Problem::new(
+            "unsupported_media_type",
+            "send the body without a content encoding",
+        )),
         _ => Ok(()),
     }
 }
@@ -88,5 +104,8 @@ async fn refuse(problem: Problem, mut body: Body, already_read: usize) -> Proble
 }
 
 fn too_large() -> Problem {
-    Problem::new("body_too_large", format!("a body has at most {BODY_BYTES_MAX} bytes"))
+    Problem::new(
+        "body_too_large",
+        format!("a body has at most {BODY_BYTES_MAX} bytes"),
+    )
 }

@@ -24,7 +24,10 @@ struct Stamped<T> {
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
-        Self { current: RwLock::new(None), loading: tokio::sync::Mutex::new(()) }
+        Self {
+            current: RwLock::new(None),
+            loading: tokio::sync::Mutex::new(()),
+        }
     }
 }
 
@@ -69,14 +72,13 @@ impl<T> Cached<T> {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn load<E>(
-        &self,
-        now: Timestamp,
-        load: impl Future<Output = Result<T, E>>,
-    ) -> Result<Arc<T>, E> {
+    async fn load<E>(&self, now: Timestamp, load: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
         let value = Arc::new(load.await?);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Some(Stamped { value: value.clone(), at: now });
+        *current = Some(Stamped {
+            value: value.clone(),
+            at: now,
+        });
         Ok(value)
     }
 
@@ -112,8 +114,14 @@ mod tests {
         let cached = Cached::default();
         assert_eq!(get(&cached, 0, 1).await, 1);
         let now = Timestamp::from_millisecond(200).unwrap();
-        assert_eq!(*cached.look_again(now, async { Ok::<_, ()>(2) }).await.unwrap(), 2);
-        assert_eq!(*cached.look_again(now, async { Ok::<_, ()>(3) }).await.unwrap(), 2);
+        assert_eq!(
+            *cached.look_again(now, async { Ok::<_, ()>(2) }).await.unwrap(),
+            2
+        );
+        assert_eq!(
+            *cached.look_again(now, async { Ok::<_, ()>(3) }).await.unwrap(),
+            2
+        );
     }
 
     #[tokio::test]
@@ -121,6 +129,9 @@ mod tests {
         let cached = Cached::default();
         get(&cached, 0, 1).await;
         let later = Timestamp::from_second(2).unwrap();
-        assert_eq!(cached.get(later, async { Err::<u32, _>("down") }).await, Err("down"));
+        assert_eq!(
+            cached.get(later, async { Err::<u32, _>("down") }).await,
+            Err("down")
+        );
     }
 }

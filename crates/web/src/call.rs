@@ -37,13 +37,20 @@ impl Call {
 
     /// The body as JSON; an empty one is an empty object.
     pub(crate) fn json_or_nothing(&self) -> Result<Value, Problem> {
-        if self.body.is_empty() { Ok(Value::Object(serde_json::Map::new())) } else { self.json() }
+        if self.body.is_empty() {
+            Ok(Value::Object(serde_json::Map::new()))
+        } else {
+            self.json()
+        }
     }
 
     /// The only parameter that most acting calls have: whether to wait for the immediate attempt.
     pub(crate) fn wait(&self, problems: &Problems) -> bool {
         // Nearly no request has a query: nothing is read then.
-        self.uri.query().is_none() || Parameters::new(&self.uri, &["wait"], problems).boolean("wait").unwrap_or(true)
+        self.uri.query().is_none()
+            || Parameters::new(&self.uri, &["wait"], problems)
+                .boolean("wait")
+                .unwrap_or(true)
     }
 
     /// Refuses any query.
@@ -53,25 +60,38 @@ impl Call {
 
     /// Who asks, for the engine.
     pub(crate) fn caller(&self, wait: bool) -> Caller {
-        Caller { by: self.identity.name.as_ref().to_owned(), answer_key: self.answer_key.clone(), wait }
+        Caller {
+            by: self.identity.name.as_ref().to_owned(),
+            answer_key: self.answer_key.clone(),
+            wait,
+        }
     }
 
     /// What stands for a name in the path.
     pub(crate) fn segment(&self, name: &str) -> &str {
-        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.path
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
     }
 
     /// The operation that the path names.
     pub(crate) fn operation(&self) -> Result<OperationId, Problem> {
         self.segment("operation_id").parse().map_err(|_| {
-            Problem::new("operation_unknown", "the id of an operation is a UUID; there is none of that name")
+            Problem::new(
+                "operation_unknown",
+                "the id of an operation is a UUID; there is none of that name",
+            )
         })
     }
 
     /// The review that the path names.
     pub(crate) fn review(&self) -> Result<ReviewId, Problem> {
         self.segment("review_id").parse().map_err(|_| {
-            Problem::new("review_unknown", "the id of a review is a UUID; there is none of that name")
+            Problem::new(
+                "review_unknown",
+                "the id of a review is a UUID; there is none of that name",
+            )
         })
     }
 
@@ -81,7 +101,10 @@ impl Call {
         let order = OrderId::parse(self.segment("order_id")).ok();
         match (account, order) {
             (Some(account), Some(order)) => Ok(OrderKey { account, order }),
-            _ => Err(Problem::new("order_unknown", "an order is named by a UUID and an id of Allegro's")),
+            _ => Err(Problem::new(
+                "order_unknown",
+                "an order is named by a UUID and an id of Allegro's",
+            )),
         }
     }
 

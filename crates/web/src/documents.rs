@@ -33,7 +33,11 @@ pub(crate) fn description_text() -> String {
 
 async fn description() -> impl IntoResponse {
     static TEXT: LazyLock<Bytes> = LazyLock::new(|| description_text().into());
-    with_headers(StatusCode::OK, HeaderValue::from_static("application/json"), TEXT.clone())
+    with_headers(
+        StatusCode::OK,
+        HeaderValue::from_static("application/json"),
+        TEXT.clone(),
+    )
 }
 
 /// Where `type` of a problem points to.
@@ -60,7 +64,9 @@ fn problems_page() -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// `docs/problems.md`.
@@ -74,7 +80,13 @@ pub(crate) fn problems_markdown() -> String {
         This table is written from the code: `SALDO_UPDATE=1 cargo test -p saldo-web`.\n\n\
         | status | code | title | meaning |\n| --- | --- | --- | --- |\n"
         .to_owned();
-    for ProblemCode { code, status, title, meaning } in PROBLEM_CODES {
+    for ProblemCode {
+        code,
+        status,
+        title,
+        meaning,
+    } in PROBLEM_CODES
+    {
         text.push_str(&format!("| {status} | `{code}` | {title} | {meaning} |\n"));
     }
     text

@@ -45,7 +45,14 @@ where
     H: Fn(App, Call) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Answer, Problem>> + Send + 'static,
 {
-    route(Method::GET, MethodFilter::GET, path, access, Takes::NoBody, handler)
+    route(
+        Method::GET,
+        MethodFilter::GET,
+        path,
+        access,
+        Takes::NoBody,
+        handler,
+    )
 }
 
 /// A route that acts.
@@ -54,7 +61,14 @@ where
     H: Fn(App, Call) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Answer, Problem>> + Send + 'static,
 {
-    route(Method::POST, MethodFilter::POST, path, access, Takes::Body, handler)
+    route(
+        Method::POST,
+        MethodFilter::POST,
+        path,
+        access,
+        Takes::Body,
+        handler,
+    )
 }
 
 /// A route that acts on a body of any length.
@@ -63,7 +77,14 @@ where
     H: Fn(App, Call) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Answer, Problem>> + Send + 'static,
 {
-    route(Method::POST, MethodFilter::POST, path, access, Takes::Stream, handler)
+    route(
+        Method::POST,
+        MethodFilter::POST,
+        path,
+        access,
+        Takes::Stream,
+        handler,
+    )
 }
 
 /// A route that replaces.
@@ -90,7 +111,9 @@ where
     let run = move |State(app): State<App>, request: Request| {
         let handler = handler.clone();
         async move {
-            let answer = AssertUnwindSafe(answer(app, request, access, takes, handler)).catch_unwind().await;
+            let answer = AssertUnwindSafe(answer(app, request, access, takes, handler))
+                .catch_unwind()
+                .await;
             match answer {
                 Ok(Ok(answer)) => answer.into_response(),
                 Ok(Err(problem)) => problem.into_response(),
@@ -98,11 +121,19 @@ where
             }
         }
     };
-    Route { method, path, access, handler: on(filter, run) }
+    Route {
+        method,
+        path,
+        access,
+        handler: on(filter, run),
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Problem::internal(format!("a request panicked: {}", text.unwrap_or("no message"))).into_response()
 }
 
@@ -190,7 +221,10 @@ where
 
 async fn path_of(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem> {
     match RawPathParams::from_request_parts(parts, &()).await {
-        Ok(path) => Ok(path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        Ok(path) => Ok(path
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()),
         // What is not UTF-8 names nothing.
         Err(_) => Err(Problem::no_such_path(parts.uri.path())),
     }

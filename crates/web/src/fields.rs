@@ -16,7 +16,10 @@ pub(crate) struct Problems(RefCell<Vec<InputError>>);
 impl Problems {
     /// Notes one.
     pub(crate) fn add(&self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.borrow_mut().push(InputError { pointer: pointer.into(), message: message.into() });
+        self.0.borrow_mut().push(InputError {
+            pointer: pointer.into(),
+            message: message.into(),
+        });
     }
 
     /// Notes those of a checkout form, which stands at `/order`.
@@ -56,7 +59,11 @@ impl Problems {
                 }
             }
         }
-        Fields { members, pointer, problems: self }
+        Fields {
+            members,
+            pointer,
+            problems: self,
+        }
     }
 }
 
@@ -117,7 +124,10 @@ impl<'v> Fields<'v> {
     ) -> Option<Vec<T>> {
         let values = self.required(name, array)?;
         if values.is_empty() || values.len() > count_max {
-            self.problem(name, format!("must have 1 to {count_max} entries, not {}", values.len()));
+            self.problem(
+                name,
+                format!("must have 1 to {count_max} entries, not {}", values.len()),
+            );
             return None;
         }
         let pointer = self.pointer_to(name);
@@ -135,14 +145,20 @@ impl<'v> Fields<'v> {
         count_max: usize,
         read: impl Fn(&'v Value) -> Result<T, String>,
     ) -> Vec<T> {
-        let Some(values) = self.optional(name, array) else { return Vec::new() };
+        let Some(values) = self.optional(name, array) else {
+            return Vec::new();
+        };
         if values.is_empty() || values.len() > count_max {
-            self.problem(name, format!("must have 1 to {count_max} entries, not {}", values.len()));
+            self.problem(
+                name,
+                format!("must have 1 to {count_max} entries, not {}", values.len()),
+            );
             return Vec::new();
         }
         let read_one = |(index, value)| {
             let read = read(value);
-            read.map_err(|message| self.problem(&format!("{name}/{index}"), message)).ok()
+            read.map_err(|message| self.problem(&format!("{name}/{index}"), message))
+                .ok()
         };
         values.iter().enumerate().filter_map(read_one).collect()
     }
@@ -167,17 +183,23 @@ fn kind(value: &Value) -> &'static str {
 }
 
 fn array(value: &Value) -> Result<&Vec<Value>, String> {
-    value.as_array().ok_or_else(|| format!("must be a list, not {}", kind(value)))
+    value
+        .as_array()
+        .ok_or_else(|| format!("must be a list, not {}", kind(value)))
 }
 
 /// Text.
 pub(crate) fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("must be text, not {}", kind(value)))
+    value
+        .as_str()
+        .ok_or_else(|| format!("must be text, not {}", kind(value)))
 }
 
 /// True or false.
 pub(crate) fn boolean(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("must be true or false, not {}", kind(value)))
+    value
+        .as_bool()
+        .ok_or_else(|| format!("must be true or false, not {}", kind(value)))
 }
 
 /// A text that a rule of names or ids checks.
@@ -193,10 +215,12 @@ pub(crate) fn uuid<T: std::str::FromStr>(value: &Value) -> Result<T, String> {
 }
 
 /// One of some words.
-pub(crate) fn word<T: std::str::FromStr>(
-    words: impl Fn() -> String,
-) -> impl Fn(&Value) -> Result<T, String> {
-    move |value| text(value)?.parse().map_err(|_| format!("must be one of {}", words()))
+pub(crate) fn word<T: std::str::FromStr>(words: impl Fn() -> String) -> impl Fn(&Value) -> Result<T, String> {
+    move |value| {
+        text(value)?
+            .parse()
+            .map_err(|_| format!("must be one of {}", words()))
+    }
 }
 
 /// A quantity: a whole number from 1 to a million.
@@ -221,7 +245,10 @@ pub(crate) fn note(value: &Value) -> Result<String, String> {
     if text.chars().count() > NOTE_CHARACTERS_MAX {
         return Err(format!("must have at most {NOTE_CHARACTERS_MAX} characters"));
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
         return Err("must not contain control characters".to_owned());
     }
     Ok(text.to_owned())
@@ -236,23 +263,46 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let body = json!({"sku": 7, "a/b~": 1, "lines": [{"quantity": 0}, 3, {"quantity": 2.0}], "ids": ["x"]});
+        let body =
+            json!({"sku": 7, "a/b~": 1, "lines": [{"quantity": 0}, 3, {"quantity": 2.0}], "ids": ["x"]});
         let problems = Problems::default();
         let fields = problems.body(&body, &["sku", "reason", "lines", "ids"]);
         assert!(fields.required("sku", checked(Sku::parse)).is_none());
         assert!(fields.required("reason", note).is_none());
-        let lines =
-            fields.list("lines", 3, &["quantity"], |line| line.required("quantity", quantity)).unwrap();
+        let lines = fields
+            .list("lines", 3, &["quantity"], |line| {
+                line.required("quantity", quantity)
+            })
+            .unwrap();
         assert_eq!(lines, [2]);
         assert!(fields.values::<uuid::Uuid>("ids", 1, uuid).is_empty());
-        let pointers: Vec<String> =
-            problems.0.borrow().iter().map(|error| error.pointer.clone()).collect();
-        assert_eq!(pointers, ["/a~1b~0", "/sku", "/reason", "/lines/0/quantity", "/lines/1", "/ids/0"]);
+        let pointers: Vec<String> = problems
+            .0
+            .borrow()
+            .iter()
+            .map(|error| error.pointer.clone())
+            .collect();
+        assert_eq!(
+            pointers,
+            [
+                "/a~1b~0",
+                "/sku",
+                "/reason",
+                "/lines/0/quantity",
+                "/lines/1",
+                "/ids/0"
+            ]
+        );
     }
 
     #[test]
     fn a_count_may_find_nothing() {
-        for (value, expected) in [(json!(0), Some(0)), (json!(0.0), Some(0)), (json!(5), Some(5)), (json!(-1), None)] {
+        for (value, expected) in [
+            (json!(0), Some(0)),
+            (json!(0.0), Some(0)),
+            (json!(5), Some(5)),
+            (json!(-1), None),
+        ] {
             assert_eq!(counted(&value).ok(), expected);
         }
     }
@@ -260,7 +310,12 @@ mod tests {
     #[test]
     fn a_note_has_lines_but_no_other_control_characters() {
         assert_eq!(note(&json!(" a\nb ")), Ok("a\nb".to_owned()));
-        for bad in [json!(""), json!("\u{0}"), json!(3), json!("x".repeat(NOTE_CHARACTERS_MAX + 1))] {
+        for bad in [
+            json!(""),
+            json!("\u{0}"),
+            json!(3),
+            json!("x".repeat(NOTE_CHARACTERS_MAX + 1)),
+        ] {
             assert!(note(&bad).is_err());
         }
     }

@@ -18,7 +18,9 @@ use crate::problem::Problem;
 /// The key of a request, as its sender chose it.
 pub(crate) fn given_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let key = value.to_str().ok().filter(|key| {
         (1..=IDEMPOTENCY_KEY_CHARACTERS_MAX).contains(&key.len())
             && key.bytes().all(|byte| byte.is_ascii_graphic())
@@ -35,28 +37,32 @@ pub(crate) fn given_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// The key within the scope of its owner and path, with a hash of the request.
-pub(crate) fn answer_key(
-    key: &str,
-    owner: &Identity,
-    method: &Method,
-    uri: &Uri,
-    body: &[u8],
-) -> AnswerKey {
+pub(crate) fn answer_key(key: &str, owner: &Identity, method: &Method, uri: &Uri, body: &[u8]) -> AnswerKey {
     let path = uri.path().trim_end_matches('/');
     let mut hash = Sha256::new();
     // Lengths keep what belongs to one part from being taken for the other.
-    for part in [method.as_str().as_bytes(), path.as_bytes(), query_that_matters(uri).as_bytes(), body] {
+    for part in [
+        method.as_str().as_bytes(),
+        path.as_bytes(),
+        query_that_matters(uri).as_bytes(),
+        body,
+    ] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    AnswerKey { key: format!("{}\n{method} {path}\n{key}", owner.name), fingerprint }
+    AnswerKey {
+        key: format!("{}\n{method} {path}\n{key}", owner.name),
+        fingerprint,
+    }
 }
 
 /// The query without what only says how long to wait for the same answer.
 fn query_that_matters(uri: &Uri) -> String {
     let parameters = uri.query().unwrap_or("").split('&');
-    let kept: Vec<&str> = parameters.filter(|parameter| !parameter.starts_with("wait=")).collect();
+    let kept: Vec<&str> = parameters
+        .filter(|parameter| !parameter.starts_with("wait="))
+        .collect();
     kept.join("&")
 }
 
@@ -69,11 +75,19 @@ pub(crate) async fn kept_answer(app: &App, key: &AnswerKey) -> Result<Option<Ans
         let detail = "this Idempotency-Key was used for another request; use a new key";
         return Err(Problem::new("idempotency_key_reused", detail));
     }
-    let status = kept.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let status = kept
+        .get("status")
+        .and_then(Value::as_u64)
+        .and_then(|status| u16::try_from(status).ok());
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     match (status, kept.get("body").and_then(Value::as_str)) {
-        (Some(status), Some(body)) => Ok(Some(Answer::Json(status, Bytes::copy_from_slice(body.as_bytes())))),
-        _ => Err(Problem::internal("the answer kept under an idempotency key cannot be read")),
+        (Some(status), Some(body)) => Ok(Some(Answer::Json(
+            status,
+            Bytes::copy_from_slice(body.as_bytes()),
+        ))),
+        _ => Err(Problem::internal(
+            "the answer kept under an idempotency key cannot be read",
+        )),
     }
 }
 

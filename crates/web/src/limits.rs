@@ -23,6 +23,8 @@ pub(crate) const BATCHES_MAX: usize = 4;
 pub(crate) const BATCH_CHUNK_WAIT: Duration = Duration::from_millis(20);
 /// How long a body may stand still.
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long a body may take in all, except a batch.
+pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(120);
 /// Listeners to events at once.
 pub(crate) const LISTENERS_MAX: usize = 100;
 /// How often a listener hears something, so that neither side takes the other for gone.
@@ -45,7 +47,7 @@ pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 /// Connections at once; further ones wait.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
 /// Headers of a request.
-pub(crate) const HEADERS_MAX: usize = 64;
+pub(crate) const HEADERS_MAX: usize = 100;
 /// Bytes of a request's line and headers.
 pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a connection may take to send the headers of a request; also how long it may stay idle.

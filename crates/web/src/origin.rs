@@ -18,21 +18,32 @@ pub(crate) fn check_loopback(headers: &HeaderMap) -> Result<(), Problem> {
     if host.is_some_and(|host| !is_loopback(host)) {
         return Err(refused("while there are no keys, only localhost may be asked"));
     }
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
     let origin = origin.to_str().unwrap_or("");
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let authority = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
     if authority.is_none() || authority != host {
-        return Err(refused("while there are no keys, only pages of this server may ask"));
+        return Err(refused(
+            "while there are no keys, only pages of this server may ask",
+        ));
     }
     Ok(())
 }
 
 fn refused(detail: &str) -> Problem {
-    Problem::new("origin_refused", format!("{detail}; make a key with `saldo keys`"))
+    Problem::new(
+        "origin_refused",
+        format!("{detail}; make a key with `saldo keys`"),
+    )
 }
 
 fn is_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
     if host.contains('@') {
         return false;
     }
@@ -41,8 +52,12 @@ fn is_loopback(host: &str) -> bool {
         return true;
     }
     match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
-        None => name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+        Some(address) => address
+            .parse::<Ipv6Addr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => name
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback()),
     }
 }
 
@@ -63,7 +78,14 @@ mod tests {
 
     #[test]
     fn programs_and_own_pages_may_ask() {
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "[::1]"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:8080",
+            "[::1]",
+        ] {
             assert!(allowed(host, None), "{host}");
         }
         assert!(allowed("localhost:8080", Some("http://localhost:8080")));
@@ -71,12 +93,26 @@ mod tests {
 
     #[test]
     fn other_websites_may_not() {
-        for host in ["", "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example",
-            "10.0.0.1", "[::2]", "evil@localhost:x"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "[::2]",
+            "evil@localhost:x",
+        ] {
             assert!(!allowed(host, None), "{host}");
         }
-        for origin in ["null", "", "http://evil.example", "http://localhost:3000", "file://", "localhost:8080"] {
+        for origin in [
+            "null",
+            "",
+            "http://evil.example",
+            "http://localhost:3000",
+            "file://",
+            "localhost:8080",
+        ] {
             assert!(!allowed("localhost:8080", Some(origin)), "{origin}");
         }
     }

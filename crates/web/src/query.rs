@@ -19,17 +19,25 @@ impl<'p> Parameters<'p> {
     pub(crate) fn new(uri: &Uri, known: &[&str], problems: &'p Problems) -> Self {
         let pairs = match uri.query() {
             None => Vec::new(),
-            Some(_) => Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_else(|_| {
-                problems.add("/query", "cannot be read");
-                Vec::new()
-            }),
+            Some(_) => Query::try_from_uri(uri)
+                .map(|Query(pairs)| pairs)
+                .unwrap_or_else(|_| {
+                    problems.add("/query", "cannot be read");
+                    Vec::new()
+                }),
         };
         let parameters = Self { pairs, problems };
         for (index, (name, _)) in parameters.pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = known.join(", ");
-                parameters.problem(name, &format!("there is no such parameter; the parameters are: {known}"));
-            } else if parameters.pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+                parameters.problem(
+                    name,
+                    &format!("there is no such parameter; the parameters are: {known}"),
+                );
+            } else if parameters.pairs[..index]
+                .iter()
+                .any(|(earlier, _)| earlier == name)
+            {
                 parameters.problem(name, "is given twice");
             }
         }
@@ -44,7 +52,10 @@ impl<'p> Parameters<'p> {
 
     /// A parameter's text, as it was given.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A parameter that is read by a rule.
@@ -59,11 +70,7 @@ impl<'p> Parameters<'p> {
     }
 
     /// A parameter that a rule of names or ids checks.
-    pub(crate) fn checked<T>(
-        &self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, TextError>,
-    ) -> Option<T> {
+    pub(crate) fn checked<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, TextError>) -> Option<T> {
         self.read(name, |text| parse(text).map_err(|error| error.0))
     }
 
@@ -84,6 +91,9 @@ impl<'p> Parameters<'p> {
             _ => Err(format!("must be a whole number from 1 to {PAGE_ROWS_MAX}")),
         };
         let limit = self.read("limit", in_range).unwrap_or(PAGE_ROWS_DEFAULT);
-        PageRequest { after: self.text("cursor").map(str::to_owned), limit }
+        PageRequest {
+            after: self.text("cursor").map(str::to_owned),
+            limit,
+        }
     }
 }

@@ -30,5 +30,8 @@ pub fn router(service: StockSynchronizationService, options: WebOptions) -> Rout
 
 fn not_with(method: &str) -> impl IntoResponse + use<> {
     let method: String = method.chars().take(20).collect();
-    Problem::new("method_not_allowed", format!("{method} is not answered here; Allow names what is"))
+    Problem::new(
+        "method_not_allowed",
+        format!("{method} is not answered here; Allow names what is"),
+    )
 }

@@ -32,7 +32,10 @@ struct Stop {
 /// Serves until `shutdown` completes; then takes no more requests, lets those under way finish for a while, and
 /// returns.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    let stop = Stop { gently: CancellationToken::new(), at_once: CancellationToken::new() };
+    let stop = Stop {
+        gently: CancellationToken::new(),
+        at_once: CancellationToken::new(),
+    };
     let connections = TaskTracker::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     tokio::pin!(shutdown);
@@ -48,8 +51,14 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     drop(listener);
     stop.gently.cancel();
     connections.close();
-    if tokio::time::timeout(DRAIN_TIME_MAX, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests were still under way when the server stopped");
+    if tokio::time::timeout(DRAIN_TIME_MAX, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were still under way when the server stopped"
+        );
         stop.at_once.cancel();
         connections.wait().await;
     }

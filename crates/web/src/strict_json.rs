@@ -17,10 +17,17 @@ use crate::problem::Problem;
 pub(crate) fn parse(text: &[u8]) -> Result<Value, Problem> {
     let values_left = Cell::new(JSON_VALUES_MAX);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict { values_left: &values_left }.deserialize(&mut deserializer);
+    let value = Strict {
+        values_left: &values_left,
+    }
+    .deserialize(&mut deserializer);
     let ended = value.and_then(|value| deserializer.end().map(|()| value));
     ended.map_err(|error| {
-        let detail = if text.is_empty() { "the body is empty".to_owned() } else { error.to_string() };
+        let detail = if text.is_empty() {
+            "the body is empty".to_owned()
+        } else {
+            error.to_string()
+        };
         Problem::new("bad_json", detail)
     })
 }
@@ -35,7 +42,8 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let left = self.values_left.get().checked_sub(1);
-        self.values_left.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
+        self.values_left
+            .set(left.ok_or_else(|| D::Error::custom("too many values"))?);
         deserializer.deserialize_any(self)
     }
 }
@@ -105,15 +113,28 @@ mod tests {
     #[test]
     fn what_a_writer_writes_is_read() {
         let text = r#" {"a": [1, -2, 3.5, 1e2, null, true, "\u0000ł"], "b": {"a": {}}} "#;
-        assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(
+            parse(text.as_bytes()).unwrap(),
+            serde_json::from_str::<Value>(text).unwrap()
+        );
     }
 
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         let deep = "[".repeat(100_000);
         let bad: [&[u8]; 12] = [
-            b"", b" ", b"{", b"{} {}", b"{\"a\":1,\"a\":1}", b"[1e400]", b"nan", b"\"\xff\"", b"\"\\ud800\"",
-            b"{a:1}", b"[1,]", deep.as_bytes(),
+            b"",
+            b" ",
+            b"{",
+            b"{} {}",
+            b"{\"a\":1,\"a\":1}",
+            b"[1e400]",
+            b"nan",
+            b"\"\xff\"",
+            b"\"\\ud800\"",
+            b"{a:1}",
+            b"[1,]",
+            deep.as_bytes(),
         ];
         for text in bad {
             assert!(parse(text).is_err(), "{:?}", String::from_utf8_lossy(text));

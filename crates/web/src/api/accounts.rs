@@ -41,7 +41,10 @@ pub(crate) async fn list_accounts(app: App, call: Call) -> Result<Answer, Proble
     problems.finish(Some(()))?;
     let accounts = app.service.store().accounts().await?;
     let items = accounts.iter().map(AccountBody::new).collect();
-    Answer::ok(&PageBody { items, next_cursor: None })
+    Answer::ok(&PageBody {
+        items,
+        next_cursor: None,
+    })
 }
 
 /// Adds an account by hand
@@ -56,12 +59,19 @@ pub(crate) async fn post_account(app: App, call: Call) -> Result<Answer, Problem
     let problems = Problems::default();
     call.no_query(&problems);
     let (id, name) = read(&call.json()?, problems)?;
-    let account = Account { id, name: Some(name), by_hand: true, created_at: app.service.now() };
+    let account = Account {
+        id,
+        name: Some(name),
+        by_hand: true,
+        created_at: app.service.now(),
+    };
     let store = app.service.store();
     store.put_accounts(vec![account.clone()]).await?;
     app.names.forget();
     let stored = store.accounts().await?;
-    Answer::ok(&AccountBody::new(stored.iter().find(|known| known.id == id).unwrap_or(&account)))
+    Answer::ok(&AccountBody::new(
+        stored.iter().find(|known| known.id == id).unwrap_or(&account),
+    ))
 }
 
 fn read(body: &Value, problems: Problems) -> Result<(saldo_domain::ids::AccountId, String), Problem> {
@@ -70,7 +80,9 @@ fn read(body: &Value, problems: Problems) -> Result<(saldo_domain::ids::AccountI
     let name = fields.required("name", |name| {
         let name = note(name)?;
         if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
-            return Err(format!("must be one line of at most {NAME_CHARACTERS_MAX} characters"));
+            return Err(format!(
+                "must be one line of at most {NAME_CHARACTERS_MAX} characters"
+            ));
         }
         Ok(name)
     });

@@ -70,15 +70,26 @@ pub(crate) async fn post_deduction(app: App, call: Call) -> Result<Answer, Probl
 }
 
 fn read(body: &Value, problems: Problems) -> Result<Deduct, Problem> {
-    let fields = problems
-        .body(body, &["token_id", "order_id", "sku", "quantity", "warehouse", "line_item_id"]);
+    let fields = problems.body(
+        body,
+        &[
+            "token_id",
+            "order_id",
+            "sku",
+            "quantity",
+            "warehouse",
+            "line_item_id",
+        ],
+    );
     let account = fields.required("token_id", uuid);
     let order = fields.required("order_id", checked(OrderId::parse));
     let sku = fields.required("sku", checked(Sku::parse));
     let quantity = fields.required("quantity", quantity);
     let warehouse = fields.optional("warehouse", checked(Warehouse::parse));
     let line = fields.optional("line_item_id", checked(LineItemId::parse));
-    let key = account.zip(order).map(|(account, order)| OrderKey { account, order });
+    let key = account
+        .zip(order)
+        .map(|(account, order)| OrderKey { account, order });
     let deduct = key.zip(sku.zip(quantity)).map(|(key, (sku, quantity))| Deduct {
         key,
         line,

@@ -41,10 +41,23 @@ pub(crate) async fn get_events(app: App, call: Call) -> Result<Answer, Problem> 
     let Ok(place) = app.listeners.clone().try_acquire_owned() else {
         return Err(Problem::new("too_many_listeners", "all places to listen are taken").retry_later());
     };
-    let stopping = call.extensions.get::<Stopping>().map(|stopping| stopping.0.clone()).unwrap_or_default();
-    let listener = Listener { changes: app.service.subscribe(), app, ready: VecDeque::new(), _place: place };
+    let stopping = call
+        .extensions
+        .get::<Stopping>()
+        .map(|stopping| stopping.0.clone())
+        .unwrap_or_default();
+    let listener = Listener {
+        changes: app.service.subscribe(),
+        app,
+        ready: VecDeque::new(),
+        _place: place,
+    };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Ok(Answer::Other(Sse::new(listener.events(stopping)).keep_alive(keep_alive).into_response()))
+    Ok(Answer::Other(
+        Sse::new(listener.events(stopping))
+            .keep_alive(keep_alive)
+            .into_response(),
+    ))
 }
 
 /// One who listens.
@@ -113,19 +126,32 @@ async fn tell(app: &App, change: &Event) -> Result<Option<sse::Event>, Problem> 
     let store = app.service.store();
     let (name, answer) = match change {
         Event::Operation { id } => {
-            let Some(operation) = store.operation(*id).await? else { return Ok(None) };
+            let Some(operation) = store.operation(*id).await? else {
+                return Ok(None);
+            };
             let names = app.names().await?;
             ("operation", Answer::ok(&OperationBody::new(&operation, &names))?)
         }
         Event::Review { id } => {
-            let Some(review) = store.review(*id).await? else { return Ok(None) };
+            let Some(review) = store.review(*id).await? else {
+                return Ok(None);
+            };
             ("review", Answer::ok(&ReviewBody::new(&review))?)
         }
         Event::Status => {
             let status = app.service.status().await?;
-            ("status", Answer::ok(&StatusBody::new(&status, &app.options.version))?)
+            (
+                "status",
+                Answer::ok(&StatusBody::new(&status, &app.options.version))?,
+            )
         }
     };
-    let Answer::Json(_, text) = answer else { return Ok(None) };
-    Ok(Some(sse::Event::default().event(name).data(String::from_utf8_lossy(&text))))
+    let Answer::Json(_, text) = answer else {
+        return Ok(None);
+    };
+    Ok(Some(
+        sse::Event::default()
+            .event(name)
+            .data(String::from_utf8_lossy(&text)),
+    ))
 }

@@ -40,41 +40,107 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/readyz", Access::Everyone, health::readyz),
         get("/api/v1/stock-sync/status", viewer, status::get_status),
         get("/api/v1/stock-sync/pending", viewer, operations::list_pending),
-        get("/api/v1/stock-sync/operations", viewer, operations::list_operations),
-        get("/api/v1/stock-sync/operations/{operation_id}", viewer, operations::get_operation),
-        get("/api/v1/stock-sync/operations/{operation_id}/log", viewer, operations::get_operation_log),
+        get(
+            "/api/v1/stock-sync/operations",
+            viewer,
+            operations::list_operations,
+        ),
+        get(
+            "/api/v1/stock-sync/operations/{operation_id}",
+            viewer,
+            operations::get_operation,
+        ),
+        get(
+            "/api/v1/stock-sync/operations/{operation_id}/log",
+            viewer,
+            operations::get_operation_log,
+        ),
         post("/api/v1/stock-sync/retry", operator, retry::retry_many),
-        post("/api/v1/stock-sync/retry/{operation_id}", operator, retry::retry_operation),
-        post("/api/v1/stock-sync/rollback/{operation_id}", operator, rollback::rollback_operation),
+        post(
+            "/api/v1/stock-sync/retry/{operation_id}",
+            operator,
+            retry::retry_operation,
+        ),
+        post(
+            "/api/v1/stock-sync/rollback/{operation_id}",
+            operator,
+            rollback::rollback_operation,
+        ),
         post("/api/v1/stock-sync/orders", operator, orders::post_order),
-        post_stream("/api/v1/stock-sync/orders/batch", operator, orders_batch::post_orders_batch),
-        get("/api/v1/stock-sync/orders/{token_id}/{order_id}", viewer, order_state::get_order),
-        post("/api/v1/stock-sync/deductions", operator, deductions::post_deduction),
+        post_stream(
+            "/api/v1/stock-sync/orders/batch",
+            operator,
+            orders_batch::post_orders_batch,
+        ),
+        get(
+            "/api/v1/stock-sync/orders/{token_id}/{order_id}",
+            viewer,
+            order_state::get_order,
+        ),
+        post(
+            "/api/v1/stock-sync/deductions",
+            operator,
+            deductions::post_deduction,
+        ),
         post("/api/v1/stock-sync/refunds", operator, refunds::post_refund),
         post("/api/v1/stock-sync/webhook", operator, webhook::post_webhook),
         get("/api/v1/stock-sync/reviews", viewer, reviews::list_reviews),
-        get("/api/v1/stock-sync/reviews/{review_id}", viewer, reviews::get_review),
-        post("/api/v1/stock-sync/reviews/resolve", operator, reviews_resolve::resolve_many),
-        post("/api/v1/stock-sync/reviews/{review_id}/resolve", operator, reviews_resolve::resolve_review),
+        get(
+            "/api/v1/stock-sync/reviews/{review_id}",
+            viewer,
+            reviews::get_review,
+        ),
+        post(
+            "/api/v1/stock-sync/reviews/resolve",
+            operator,
+            reviews_resolve::resolve_many,
+        ),
+        post(
+            "/api/v1/stock-sync/reviews/{review_id}/resolve",
+            operator,
+            reviews_resolve::resolve_review,
+        ),
         get("/api/v1/stock-sync/events", viewer, events::get_events),
         get("/api/v1/stock-sync/accounts", viewer, accounts::list_accounts),
         post("/api/v1/stock-sync/accounts", admin, accounts::post_account),
         get("/api/v1/stock", viewer, stock::balances::list_balances),
         get("/api/v1/stock/{sku}", viewer, stock::balances::get_sku),
-        get("/api/v1/stock/{sku}/movements", viewer, stock::movements::list_movements),
+        get(
+            "/api/v1/stock/{sku}/movements",
+            viewer,
+            stock::movements::list_movements,
+        ),
         post("/api/v1/stock/receipts", operator, stock::receipts::post_receipt),
-        post("/api/v1/stock/adjustments", operator, stock::adjustments::post_adjustment),
-        post("/api/v1/stock/transfers", operator, stock::transfers::post_transfer),
+        post(
+            "/api/v1/stock/adjustments",
+            operator,
+            stock::adjustments::post_adjustment,
+        ),
+        post(
+            "/api/v1/stock/transfers",
+            operator,
+            stock::transfers::post_transfer,
+        ),
         post("/api/v1/stock/validate", viewer, stock::validate::validate),
-        get("/api/v1/stock/mappings/{token_id}/{offer_id}", viewer, stock::mappings::get_mapping),
-        put("/api/v1/stock/mappings/{token_id}/{offer_id}", operator, stock::mappings::put_mapping),
+        get(
+            "/api/v1/stock/mappings/{token_id}/{offer_id}",
+            viewer,
+            stock::mappings::get_mapping,
+        ),
+        put(
+            "/api/v1/stock/mappings/{token_id}/{offer_id}",
+            operator,
+            stock::mappings::put_mapping,
+        ),
     ]
 }
 
 /// 200 when nothing more is to be done, 202 when it is recorded and waits.
 pub(crate) const fn sync_status(result: &SyncResult) -> StatusCode {
     match result.status {
-        SyncStatus::Completed | SyncStatus::Skipped | SyncStatus::Merged | SyncStatus::RolledBack => StatusCode::OK,
+        SyncStatus::Completed | SyncStatus::Skipped | SyncStatus::Merged | SyncStatus::RolledBack => {
+            StatusCode::OK
+        }
         SyncStatus::Pending | SyncStatus::Failed => StatusCode::ACCEPTED,
     }
 }

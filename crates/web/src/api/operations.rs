@@ -44,8 +44,16 @@ pub struct OperationsQuery {
     pub limit: Option<u32>,
 }
 
-const PARAMETERS: [&str; 8] =
-    ["order_id", "sku", "warehouse", "token_id", "status", "waiting_for", "cursor", "limit"];
+const PARAMETERS: [&str; 8] = [
+    "order_id",
+    "sku",
+    "warehouse",
+    "token_id",
+    "status",
+    "waiting_for",
+    "cursor",
+    "limit",
+];
 
 /// Lists operations that wait or are under way
 ///
@@ -77,7 +85,9 @@ pub(crate) async fn list_operations(app: App, call: Call) -> Result<Answer, Prob
 async fn list(app: &App, filter: &OperationFilter, request: PageRequest) -> Result<Answer, Problem> {
     let operations = app.service.store().operations(filter, request).await?;
     let names = app.names().await?;
-    Answer::ok(&page(&operations, |operation| OperationBody::new(operation, &names)))
+    Answer::ok(&page(&operations, |operation| {
+        OperationBody::new(operation, &names)
+    }))
 }
 
 fn read(call: &Call) -> Result<(OperationFilter, PageRequest), Problem> {

@@ -1,6 +1,5 @@
 //! `GET /orders/{token_id}/{order_id}`: everything that is kept of one order.
 
-
 use crate::answer::Answer;
 use crate::app::App;
 use crate::call::Call;
@@ -26,8 +25,7 @@ pub(crate) async fn get_order(app: App, call: Call) -> Result<Answer, Problem> {
     problems.finish(Some(()))?;
     let key = call.order()?;
     let file = app.service.store().order(&key).await?;
-    let file =
-        file.ok_or_else(|| Problem::new("order_unknown", format!("order {key} is not known here")))?;
+    let file = file.ok_or_else(|| Problem::new("order_unknown", format!("order {key} is not known here")))?;
     let names = app.names().await?;
     Answer::ok(&OrderBody::new(&file, &names))
 }

@@ -45,7 +45,11 @@ pub struct OrderRequest {
 #[derive(Deserialize, ToSchema)]
 pub struct CheckoutForm {
     /// The order's id.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._:@-]*[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9._:@-]*[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$"
+    )]
     pub id: String,
     /// `BOUGHT`, `FILLED_IN`, `READY_FOR_PROCESSING` or `CANCELLED`; ready when not given.
     #[schema(pattern = "^(BOUGHT|FILLED_IN|READY_FOR_PROCESSING|CANCELLED)$")]
@@ -67,7 +71,11 @@ pub struct CheckoutForm {
 #[derive(Deserialize, ToSchema)]
 pub struct CheckoutLine {
     /// The line item's id: what a deduction is remembered by.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._:@-]*[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9._:@-]*[A-Za-z0-9_:@-][A-Za-z0-9._:@-]*$"
+    )]
     pub id: Option<String>,
     /// The offer.
     pub offer: Option<CheckoutOffer>,
@@ -133,7 +141,10 @@ pub(crate) async fn post_order(app: App, call: Call) -> Result<Answer, Problem> 
     let problems = Problems::default();
     let wait = call.wait(&problems);
     let order = read(&call.json()?, problems)?;
-    let result = app.service.process_order_with_sync(order, &call.caller(wait)).await?;
+    let result = app
+        .service
+        .process_order_with_sync(order, &call.caller(wait))
+        .await?;
     sync_answer(&app, &result).await
 }
 

@@ -25,8 +25,8 @@ use crate::body::next_piece;
 use crate::call::Call;
 use crate::fields::Problems;
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_CHUNK_BYTES, BATCH_CHUNK_LINES, BATCH_CHUNK_WAIT, BATCH_LINES_MAX, BATCH_RESULTS_KIB_MAX,
-    BODY_BYTES_MAX,
+    BATCH_BYTES_MAX, BATCH_CHUNK_BYTES, BATCH_CHUNK_LINES, BATCH_CHUNK_WAIT, BATCH_LINES_MAX,
+    BATCH_RESULTS_KIB_MAX, BODY_BYTES_MAX,
 };
 use crate::problem::{Problem, ProblemBody};
 use crate::strict_json;
@@ -69,7 +69,10 @@ pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Pr
     let Ok(turn) = app.batches.clone().try_acquire_owned() else {
         return Err(Problem::new("too_many_batches", "other batches are under way").retry_later());
     };
-    let caller = Caller { answer_key: None, ..call.caller(false) };
+    let caller = Caller {
+        answer_key: None,
+        ..call.caller(false)
+    };
     let (results, sent) = mpsc::unbounded_channel();
     let batch = Batch {
         app,
@@ -85,9 +88,13 @@ pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Pr
         batch.run(call.stream).await;
     });
     // The room of a result is free once it was handed on.
-    let sent = UnboundedReceiverStream::new(sent).map(|(text, _room): Sent| Ok::<_, std::convert::Infallible>(text));
-    let mut response =
-        with_headers(StatusCode::OK, HeaderValue::from_static("application/x-ndjson"), Bytes::new());
+    let sent =
+        UnboundedReceiverStream::new(sent).map(|(text, _room): Sent| Ok::<_, std::convert::Infallible>(text));
+    let mut response = with_headers(
+        StatusCode::OK,
+        HeaderValue::from_static("application/x-ndjson"),
+        Bytes::new(),
+    );
     *response.body_mut() = Body::from_stream(sent);
     Ok(Answer::Other(response))
 }
@@ -132,7 +139,9 @@ impl Batch {
             };
             total += piece.len();
             if total > BATCH_BYTES_MAX {
-                let detail = format!("a batch has at most {BATCH_BYTES_MAX} bytes; this line and those after it were not read");
+                let detail = format!(
+                    "a batch has at most {BATCH_BYTES_MAX} bytes; this line and those after it were not read"
+                );
                 return Ok(Some(Problem::new("body_too_large", detail)));
             }
             let mut searched = unread.len();
@@ -174,7 +183,9 @@ impl Batch {
             return Ok(None);
         }
         if self.lines >= BATCH_LINES_MAX {
-            let detail = format!("a batch has at most {BATCH_LINES_MAX} lines; send the others in a batch of their own");
+            let detail = format!(
+                "a batch has at most {BATCH_LINES_MAX} lines; send the others in a batch of their own"
+            );
             return Ok(Some(Problem::new("body_too_large", detail)));
         }
         self.lines += 1;
@@ -207,7 +218,10 @@ impl Batch {
         let results = if good.is_empty() {
             Vec::new()
         } else {
-            self.app.service.process_orders_with_sync(good, &self.caller).await
+            self.app
+                .service
+                .process_orders_with_sync(good, &self.caller)
+                .await
         };
         let text = self.told(lines, results).await;
         self.send(text).await
@@ -224,14 +238,22 @@ impl Batch {
         for (line, problem) in lines {
             let result = match problem {
                 Some(problem) => Err(problem),
-                None => results.next().unwrap_or(Err(StoreError::Closed)).map_err(Problem::from),
+                None => results
+                    .next()
+                    .unwrap_or(Err(StoreError::Closed))
+                    .map_err(Problem::from),
             };
             let (status, result, problem) = match &result {
                 Ok(result) => (sync_status(result), Some(SyncBody::new(result, &names)), None),
                 Err(_) => (StatusCode::OK, None, result.err()),
             };
             let status = problem.as_ref().map_or(status, Problem::status).as_u16();
-            let told = BatchLineBody { line, status, result, problem };
+            let told = BatchLineBody {
+                line,
+                status,
+                result,
+                problem,
+            };
             if let Err(error) = serde_json::to_writer(&mut text, &told) {
                 tracing::error!(%error, "a result of a batch cannot be written");
             }
@@ -244,7 +266,9 @@ impl Batch {
         if text.is_empty() {
             return Ok(());
         }
-        let kibibytes = u32::try_from(text.len() / 1024 + 1).unwrap_or(u32::MAX).min(BATCH_RESULTS_KIB_MAX);
+        let kibibytes = u32::try_from(text.len() / 1024 + 1)
+            .unwrap_or(u32::MAX)
+            .min(BATCH_RESULTS_KIB_MAX);
         let room = tokio::select! {
             room = self.room.clone().acquire_many_owned(kibibytes) => room.map_err(|_| Gone)?,
             () = self.results.closed() => return Err(Gone),
@@ -254,6 +278,7 @@ impl Batch {
 }
 
 fn line_too_long() -> Problem {
-    let detail = format!("a line has at most {BODY_BYTES_MAX} bytes; this one and those after it were not taken in");
+    let detail =
+        format!("a line has at most {BODY_BYTES_MAX} bytes; this one and those after it were not taken in");
     Problem::new("body_too_large", detail)
 }

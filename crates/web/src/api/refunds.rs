@@ -93,10 +93,17 @@ fn read(body: &Value, problems: Problems) -> Result<Refund, Problem> {
         if !seen.insert((sku.clone(), warehouse.clone())) {
             line.problem("sku", "stands on two lines; add them up");
         }
-        Some(RefundLine { sku, quantity, warehouse })
+        Some(RefundLine {
+            sku,
+            quantity,
+            warehouse,
+        })
     });
-    let key = account.zip(order).map(|(account, order)| OrderKey { account, order });
-    let refund =
-        key.zip(lines.zip(reason)).map(|(key, (lines, reason))| Refund { key, lines, reason });
+    let key = account
+        .zip(order)
+        .map(|(account, order)| OrderKey { account, order });
+    let refund = key
+        .zip(lines.zip(reason))
+        .map(|(key, (lines, reason))| Refund { key, lines, reason });
     problems.finish(refund)
 }

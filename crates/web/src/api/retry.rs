@@ -97,6 +97,9 @@ pub(crate) async fn retry_operation(app: App, call: Call) -> Result<Answer, Prob
     let wait = call.wait(&problems);
     problems.body(&call.json_or_nothing()?, &[]);
     problems.finish(Some(()))?;
-    let result = app.service.retry_operation(call.operation()?, &call.caller(wait)).await?;
+    let result = app
+        .service
+        .retry_operation(call.operation()?, &call.caller(wait))
+        .await?;
     sync_answer(&app, &result).await
 }

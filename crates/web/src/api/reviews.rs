@@ -89,7 +89,6 @@ pub(crate) async fn get_review(app: App, call: Call) -> Result<Answer, Problem> 
     problems.finish(Some(()))?;
     let id = call.review()?;
     let review = app.service.store().review(id).await?;
-    let review =
-        review.ok_or_else(|| Problem::new("review_unknown", format!("there is no review {id}")))?;
+    let review = review.ok_or_else(|| Problem::new("review_unknown", format!("there is no review {id}")))?;
     Answer::ok(&ReviewBody::new(&review))
 }

@@ -143,7 +143,11 @@ fn read(review: ReviewId, body: &Value, problems: Problems) -> Result<Resolve, P
     let note = fields.optional("note", note);
     let sku = fields.optional("sku", checked(Sku::parse));
     let listed = fields.get("components").is_some();
-    let components = if listed { components(&fields).unwrap_or_default() } else { Vec::new() };
+    let components = if listed {
+        components(&fields).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     let maps = resolution == Some(Resolution::MapSku);
     let components = match (sku, listed) {
         _ if !maps && (fields.get("sku").is_some() || listed) => {
@@ -162,7 +166,12 @@ fn read(review: ReviewId, body: &Value, problems: Problems) -> Result<Resolve, P
         }
         (None, _) => components,
     };
-    problems.finish(resolution.map(|resolution| Resolve { review, resolution, note, components }))
+    problems.finish(resolution.map(|resolution| Resolve {
+        review,
+        resolution,
+        note,
+        components,
+    }))
 }
 
 /// What an offer stands for.
@@ -209,21 +218,39 @@ pub(crate) async fn resolve_many(app: App, call: Call) -> Result<Answer, Problem
     let many = read_many(&call.json()?, problems)?;
     let (reviews, more) = matching(&app, &many).await?;
     // Waiting for one delivery after the other would take minutes: the workers do it.
-    let caller = Caller { answer_key: None, ..call.caller(false) };
+    let caller = Caller {
+        answer_key: None,
+        ..call.caller(false)
+    };
     let matched = reviews.len();
     let mut refused = Vec::new();
     for review in reviews {
-        let resolve =
-            Resolve { review, resolution: many.resolution, note: many.note.clone(), components: Vec::new() };
+        let resolve = Resolve {
+            review,
+            resolution: many.resolution,
+            note: many.note.clone(),
+            components: Vec::new(),
+        };
         if let Err(error) = app.service.resolve_review(resolve, &caller).await {
-            refused.push(RefusedReviewBody { review_id: review, problem: error.into() });
+            refused.push(RefusedReviewBody {
+                review_id: review,
+                problem: error.into(),
+            });
         }
     }
-    Answer::ok(&ResolvedManyBody { matched, resolved: matched - refused.len(), refused, more })
+    Answer::ok(&ResolvedManyBody {
+        matched,
+        resolved: matched - refused.len(),
+        refused,
+        more,
+    })
 }
 
 fn read_many(body: &Value, problems: Problems) -> Result<Many, Problem> {
-    let fields = problems.body(body, &["reason", "token_id", "order_id", "ids", "resolution", "note"]);
+    let fields = problems.body(
+        body,
+        &["reason", "token_id", "order_id", "ids", "resolution", "note"],
+    );
     let filter = ReviewFilter {
         open: Some(true),
         reason: fields.optional("reason", word(reasons)),
@@ -231,7 +258,10 @@ fn read_many(body: &Value, problems: Problems) -> Result<Many, Problem> {
         order: fields.optional("order_id", checked(OrderId::parse)),
     };
     let ids = fields.values("ids", IDS_MAX, uuid);
-    if ["reason", "token_id", "order_id", "ids"].iter().all(|name| fields.get(name).is_none()) {
+    if ["reason", "token_id", "order_id", "ids"]
+        .iter()
+        .all(|name| fields.get(name).is_none())
+    {
         problems.add("", "say which reviews: by reason, token_id, order_id or ids");
     }
     let resolution = fields.required("resolution", |value| match word(resolutions)(value)? {
@@ -239,7 +269,12 @@ fn read_many(body: &Value, problems: Problems) -> Result<Many, Problem> {
         resolution => Ok(resolution),
     });
     let note = fields.optional("note", note);
-    problems.finish(resolution.map(|resolution| Many { filter, ids, resolution, note }))
+    problems.finish(resolution.map(|resolution| Many {
+        filter,
+        ids,
+        resolution,
+        note,
+    }))
 }
 
 /// The open reviews that match, and whether there may be more. They are found before the first is answered, since
@@ -257,7 +292,12 @@ async fn matching(app: &App, many: &Many) -> Result<(Vec<ReviewId>, bool), Probl
             return Ok((found, more));
         }
         match page.next_cursor {
-            Some(cursor) => request = PageRequest { after: Some(cursor), limit: PAGE_ROWS_MAX },
+            Some(cursor) => {
+                request = PageRequest {
+                    after: Some(cursor),
+                    limit: PAGE_ROWS_MAX,
+                }
+            }
             None => return Ok((found, false)),
         }
     }

@@ -49,7 +49,10 @@ pub(crate) async fn rollback_operation(app: App, call: Call) -> Result<Answer, P
     let wait = call.wait(&problems);
     let operation = call.operation()?;
     let request = read(operation, &call.json()?, problems)?;
-    let result = app.service.rollback_operation(request, &call.caller(wait)).await?;
+    let result = app
+        .service
+        .rollback_operation(request, &call.caller(wait))
+        .await?;
     Answer::ok(&RollbackBody::new(&result))
 }
 
@@ -57,5 +60,9 @@ fn read(operation: OperationId, body: &Value, problems: Problems) -> Result<Roll
     let fields = problems.body(body, &["reason", "force"]);
     let reason = fields.required("reason", note);
     let force = fields.optional("force", boolean).unwrap_or(false);
-    problems.finish(reason.map(|reason| RollBack { operation, reason, force }))
+    problems.finish(reason.map(|reason| RollBack {
+        operation,
+        reason,
+        force,
+    }))
 }

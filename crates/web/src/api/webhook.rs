@@ -42,7 +42,8 @@ pub struct WebhookRequest {
         (status = 200, description = "Settled.", body = SyncBody),
         (status = 202, description = "Recorded; it waits for what the operation names, or to be fetched.",
             body = SyncBody),
-        (status = 409, description = "At odds with what is known."),
+        (status = 404, description = "The orders service has no such order."),
+        (status = 409, description = "At odds with what is known, or not readable."),
     )
 )]
 pub(crate) async fn post_webhook(app: App, call: Call) -> Result<Answer, Problem> {
@@ -65,7 +66,9 @@ fn wished() -> SyncResult {
         status: SyncStatus::Pending,
         duplicate: false,
         operation: None,
-        error: Some("the order cannot be fetched from the orders service now; it will be tried again".to_owned()),
+        error: Some(
+            "the order cannot be fetched from the orders service now; it will be tried again".to_owned(),
+        ),
         review_id: None,
     }
 }
@@ -74,5 +77,9 @@ fn read(body: &Value, problems: Problems) -> Result<OrderKey, Problem> {
     let fields = problems.body(body, &["token_id", "order_id"]);
     let account = fields.required("token_id", uuid);
     let order = fields.required("order_id", checked(OrderId::parse));
-    problems.finish(account.zip(order).map(|(account, order)| OrderKey { account, order }))
+    problems.finish(
+        account
+            .zip(order)
+            .map(|(account, order)| OrderKey { account, order }),
+    )
 }

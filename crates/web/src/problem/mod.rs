@@ -71,7 +71,15 @@ impl Problem {
 
     fn of(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
         let kind = format!("/docs/problems#{code}");
-        let body = ProblemBody { kind, title, status, detail, code, errors: Vec::new(), header: None };
+        let body = ProblemBody {
+            kind,
+            title,
+            status,
+            detail,
+            code,
+            errors: Vec::new(),
+            header: None,
+        };
         Self(Box::new(body))
     }
 
@@ -79,7 +87,12 @@ impl Problem {
     pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
         tracing::error!(%detail, "a request ended in a defect");
         let told = "a mistake in Saldo; nothing was changed, and its log says more";
-        Self::of(StatusCode::INTERNAL_SERVER_ERROR, "internal", "A mistake in Saldo", told.to_owned())
+        Self::of(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "A mistake in Saldo",
+            told.to_owned(),
+        )
     }
 
     /// Everything that is wrong with an input, at once.
@@ -88,7 +101,10 @@ impl Problem {
             let unlisted = errors.len() - (PROBLEMS_MAX - 1);
             errors.truncate(PROBLEMS_MAX - 1);
             let message = format!("there are {unlisted} more problems");
-            errors.push(InputError { pointer: String::new(), message });
+            errors.push(InputError {
+                pointer: String::new(),
+                message,
+            });
         }
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.pointer, one.message),
@@ -102,7 +118,10 @@ impl Problem {
     /// There is nothing at this path.
     pub(crate) fn no_such_path(path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
-        Self::new("not_found", format!("there is nothing at {path}; /docs lists what there is"))
+        Self::new(
+            "not_found",
+            format!("there is nothing at {path}; /docs lists what there is"),
+        )
     }
 
     /// Adds `Retry-After`.

@@ -11,7 +11,9 @@ use crate::authentication::{Access, word};
 
 /// A path of a route, with something in place of its names.
 fn path_of(template: &str) -> String {
-    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
+    let segments = template
+        .split('/')
+        .map(|segment| if segment.starts_with('{') { "x" } else { segment });
     segments.collect::<Vec<_>>().join("/")
 }
 
@@ -34,7 +36,10 @@ async fn every_route_asks_for_a_key_of_its_role() {
         let path = path_of(route.path);
         for key in [None, Some(Role::Viewer), Some(Role::Operator), Some(Role::Admin)] {
             let header = key.map(|role| format!("Bearer saldo_{}", word(role)));
-            let headers: Vec<_> = header.iter().map(|header| ("authorization", header.as_str())).collect();
+            let headers: Vec<_> = header
+                .iter()
+                .map(|header| ("authorization", header.as_str()))
+                .collect();
             let expected = match (route.access, key) {
                 (Access::Everyone, _) => true,
                 (Access::Role(_), None) => false,
@@ -46,7 +51,13 @@ async fn every_route_asks_for_a_key_of_its_role() {
             } else {
                 ask(&world, &route.method, &path, &headers).await
             };
-            assert_eq!(may(&answer), expected, "{} {path} as {key:?}: {}", route.method, answer.text);
+            assert_eq!(
+                may(&answer),
+                expected,
+                "{} {path} as {key:?}: {}",
+                route.method,
+                answer.text
+            );
         }
     }
 }
@@ -55,7 +66,11 @@ async fn every_route_asks_for_a_key_of_its_role() {
 async fn acting_and_configuring_need_more_than_reading() {
     for route in routes() {
         let Access::Role(role) = route.access else {
-            assert!(["/healthz", "/readyz"].contains(&route.path), "{} is open to everyone", route.path);
+            assert!(
+                ["/healthz", "/readyz"].contains(&route.path),
+                "{} is open to everyone",
+                route.path
+            );
             continue;
         };
         let reads = route.method == Method::GET || route.path.ends_with("/validate");
@@ -78,15 +93,39 @@ async fn a_refused_key_is_told_why() {
     let missing = ask(&world, &Method::GET, path, &[]).await;
     assert_eq!(missing.headers["www-authenticate"], "Bearer realm=\"saldo\"");
     insta::assert_snapshot!("key_missing", missing.shown());
-    for header in ["Bearer saldo_wrong", "Bearer ", "Basic saldo_admin", "saldo_admin", "Bearer saldo_admin x"] {
+    for header in [
+        "Bearer saldo_wrong",
+        "Bearer ",
+        "Basic saldo_admin",
+        "saldo_admin",
+        "Bearer saldo_admin x",
+    ] {
         let answer = ask(&world, &Method::GET, path, &[("authorization", header)]).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{header}");
     }
-    let twice = [("authorization", "Bearer saldo_admin"), ("authorization", "Bearer saldo_viewer")];
-    assert_eq!(ask(&world, &Method::GET, path, &twice).await.status, StatusCode::UNAUTHORIZED);
-    let low = ask(&world, &Method::POST, path, &[("authorization", "Bearer saldo_operator")]).await;
+    let twice = [
+        ("authorization", "Bearer saldo_admin"),
+        ("authorization", "Bearer saldo_viewer"),
+    ];
+    assert_eq!(
+        ask(&world, &Method::GET, path, &twice).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    let low = ask(
+        &world,
+        &Method::POST,
+        path,
+        &[("authorization", "Bearer saldo_operator")],
+    )
+    .await;
     insta::assert_snapshot!("key_of_too_low_a_role", low.shown());
-    let scheme = ask(&world, &Method::GET, path, &[("authorization", "bearer saldo_viewer")]).await;
+    let scheme = ask(
+        &world,
+        &Method::GET,
+        path,
+        &[("authorization", "bearer saldo_viewer")],
+    )
+    .await;
     assert_eq!(scheme.status, StatusCode::OK);
 }
 
@@ -96,7 +135,10 @@ async fn without_keys_only_an_open_server_answers() {
     let answer = world.get("/api/v1/stock-sync/status").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     insta::assert_snapshot!("no_keys_and_not_open", answer.shown());
-    assert_eq!(World::open().get("/api/v1/stock-sync/status").await.status, StatusCode::OK);
+    assert_eq!(
+        World::open().get("/api/v1/stock-sync/status").await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,10 +155,18 @@ async fn a_new_key_closes_the_server_and_a_revoked_one_stops_working_within_two_
     // Known at once: whoever is not found is looked for again.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let other = [("authorization", "Bearer saldo_viewer")];
-    assert_eq!(ask(&world, &Method::GET, path, &other).await.status, StatusCode::OK);
-    saldo_store::Store::revoke_api_key(world.store.as_ref(), "viewer", world.service.now()).await.unwrap();
+    assert_eq!(
+        ask(&world, &Method::GET, path, &other).await.status,
+        StatusCode::OK
+    );
+    saldo_store::Store::revoke_api_key(world.store.as_ref(), "viewer", world.service.now())
+        .await
+        .unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!(ask(&world, &Method::GET, path, &other).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ask(&world, &Method::GET, path, &other).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,23 +174,38 @@ async fn other_websites_are_kept_out_while_there_are_no_keys() {
     let world = World::open();
     let path = "/api/v1/stock-sync/status";
     for host in ["localhost:8080", "127.0.0.1", "[::1]:8080"] {
-        assert_eq!(ask(&world, &Method::GET, path, &[("host", host)]).await.status, StatusCode::OK);
+        assert_eq!(
+            ask(&world, &Method::GET, path, &[("host", host)]).await.status,
+            StatusCode::OK
+        );
     }
     let rebound = ask(&world, &Method::GET, path, &[("host", "evil.example")]).await;
     insta::assert_snapshot!("host_refused", rebound.shown());
     let headers = [("host", "localhost:8080"), ("origin", "http://evil.example")];
     let crossed = ask(&world, &Method::POST, "/api/v1/stock-sync/orders", &headers).await;
-    assert_eq!((crossed.status, crossed.code().as_str()), (StatusCode::FORBIDDEN, "origin_refused"));
+    assert_eq!(
+        (crossed.status, crossed.code().as_str()),
+        (StatusCode::FORBIDDEN, "origin_refused")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_answer_invites_other_websites() {
     let world = World::open();
-    let headers = [("host", "localhost"), ("origin", "http://localhost"), ("access-control-request-method", "POST")];
+    let headers = [
+        ("host", "localhost"),
+        ("origin", "http://localhost"),
+        ("access-control-request-method", "POST"),
+    ];
     let preflight = ask(&world, &Method::OPTIONS, "/api/v1/stock-sync/orders", &headers).await;
     assert_eq!(preflight.status, StatusCode::METHOD_NOT_ALLOWED);
     let posted = world.post("/api/v1/stock-sync/orders", &order()).await;
     for answer in [preflight, posted] {
-        assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
+        assert!(
+            answer
+                .headers
+                .keys()
+                .all(|name| !name.as_str().starts_with("access-control"))
+        );
     }
 }

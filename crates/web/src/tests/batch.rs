@@ -10,33 +10,61 @@ const BATCH: &str = "/api/v1/stock-sync/orders/batch";
 
 fn lines(answer: &Answered) -> Vec<Value> {
     assert_eq!(answer.headers["content-type"], "application/x-ndjson");
-    answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    answer
+        .text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_bad_line_spoils_no_other() {
     let world = World::open();
     world.receive().await;
-    let body = format!("{}\r\n\n  \nnot json\n{{\"token_id\":1}}\n{}", order_number(1), order_number(2));
+    let body = format!(
+        "{}\r\n\n  \nnot json\n{{\"token_id\":1}}\n{}",
+        order_number(1),
+        order_number(2)
+    );
     let answer = world.post_text(BATCH, body).await;
     let told = lines(&answer);
-    let summary: Vec<_> = told.iter().map(|line| (line["line"].clone(), line["status"].clone())).collect();
-    assert_eq!(summary, [
-        (json!(1), json!(202)), (json!(4), json!(400)), (json!(5), json!(422)), (json!(6), json!(202))
-    ]);
+    let summary: Vec<_> = told
+        .iter()
+        .map(|line| (line["line"].clone(), line["status"].clone()))
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            (json!(1), json!(202)),
+            (json!(4), json!(400)),
+            (json!(5), json!(422)),
+            (json!(6), json!(202))
+        ]
+    );
     assert_eq!(told[0]["result"]["operation"]["order_id"], "order-1");
     assert_eq!(told[2]["problem"]["errors"].as_array().unwrap().len(), 2);
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     let again = lines(&world.post_text(BATCH, format!("{}\n", order_number(1))).await);
-    assert_eq!((&again[0]["status"], &again[0]["result"]["duplicate"]), (&json!(200), &json!(true)));
+    assert_eq!(
+        (&again[0]["status"], &again[0]["result"]["duplicate"]),
+        (&json!(200), &json!(true))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn results_come_in_order_over_many_chunks_however_the_body_is_cut() {
     let world = World::open();
-    let text: String = (0..700).map(|number| format!("{}\n", order_number(number))).collect();
-    let pieces: Vec<_> = text.as_bytes().chunks(1_000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
-    let answer = world.post_text(BATCH, Body::from_stream(futures::stream::iter(pieces))).await;
+    let text: String = (0..700)
+        .map(|number| format!("{}\n", order_number(number)))
+        .collect();
+    let pieces: Vec<_> = text
+        .as_bytes()
+        .chunks(1_000)
+        .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+        .collect();
+    let answer = world
+        .post_text(BATCH, Body::from_stream(futures::stream::iter(pieces)))
+        .await;
     let told = lines(&answer);
     assert_eq!(told.len(), 700);
     for (index, line) in told.iter().enumerate() {
@@ -51,10 +79,15 @@ async fn lines_are_told_while_more_are_awaited() {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<String, std::io::Error>>(1);
     let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
     let request = axum::http::Request::post(BATCH).body(body).unwrap();
-    let response = tower::ServiceExt::oneshot(world.router.clone(), request).await.unwrap();
+    let response = tower::ServiceExt::oneshot(world.router.clone(), request)
+        .await
+        .unwrap();
     let mut told = response.into_body().into_data_stream();
     for number in 0..3 {
-        sender.send(Ok(format!("{}\n", order_number(number)))).await.unwrap();
+        sender
+            .send(Ok(format!("{}\n", order_number(number))))
+            .await
+            .unwrap();
         let line = futures::StreamExt::next(&mut told).await.unwrap().unwrap();
         let line: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(line["line"], number + 1);
@@ -66,7 +99,13 @@ async fn lines_are_told_while_more_are_awaited() {
 #[tokio::test(start_paused = true)]
 async fn bounds_end_a_batch() {
     let world = World::open();
-    let long = format!("{}\n{}{}\n{}\n", order(), "9", "9".repeat(BODY_BYTES_MAX), order());
+    let long = format!(
+        "{}\n{}{}\n{}\n",
+        order(),
+        "9",
+        "9".repeat(BODY_BYTES_MAX),
+        order()
+    );
     let told = lines(&world.post_text(BATCH, long).await);
     assert_eq!(told.len(), 2);
     assert_eq!((&told[1]["line"], &told[1]["status"]), (&json!(2), &json!(413)));

@@ -15,8 +15,19 @@ async fn what_is_no_json_is_refused_everywhere() {
     let deep = "[".repeat(200);
     let long = format!("{{\"token_id\":{}", "9".repeat(1_000_000));
     let bodies: [&[u8]; 13] = [
-        b"", b"   ", b"{", b"}", b"null x", b"{\"a\":1,\"a\":2}", b"{\"a\":1e400}", b"{\"a\":NaN}", b"\xff\xfe{}",
-        b"{\"a\":\"\xc3\x28\"}", b"{\"a\":\"\\ud800\"}", deep.as_bytes(), long.as_bytes(),
+        b"",
+        b"   ",
+        b"{",
+        b"}",
+        b"null x",
+        b"{\"a\":1,\"a\":2}",
+        b"{\"a\":1e400}",
+        b"{\"a\":NaN}",
+        b"\xff\xfe{}",
+        b"{\"a\":\"\xc3\x28\"}",
+        b"{\"a\":\"\\ud800\"}",
+        deep.as_bytes(),
+        long.as_bytes(),
     ];
     let before = world.store.dump();
     for path in paths_with_bodies() {
@@ -26,7 +37,12 @@ async fn what_is_no_json_is_refused_everywhere() {
             }
             let answer = world.post_text(path, body.to_vec()).await;
             let shown = String::from_utf8_lossy(&body[..body.len().min(40)]);
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {shown}: {}", answer.text);
+            assert_eq!(
+                answer.status,
+                StatusCode::BAD_REQUEST,
+                "{path} {shown}: {}",
+                answer.text
+            );
             assert_eq!(answer.code(), "bad_json");
             assert_eq!(answer.headers["content-type"], "application/problem+json");
         }
@@ -61,12 +77,30 @@ async fn what_is_no_object_or_has_unknown_fields_is_refused_everywhere() {
     for path in paths_with_bodies() {
         for body in [json!(null), json!([]), json!("x"), json!(7), json!(true)] {
             let answer = world.post(path, &body).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}: {}", answer.text);
-            assert!(answer.pointers().contains(&String::new()), "{path} {body}: {}", answer.text);
+            assert_eq!(
+                answer.status,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{path} {body}: {}",
+                answer.text
+            );
+            assert!(
+                answer.pointers().contains(&String::new()),
+                "{path} {body}: {}",
+                answer.text
+            );
         }
         let answer = world.post(path, &json!({ "a/b": 1 })).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", answer.text);
-        assert!(answer.pointers().contains(&"/a~1b".to_owned()), "{path}: {}", answer.text);
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{path}: {}",
+            answer.text
+        );
+        assert!(
+            answer.pointers().contains(&"/a~1b".to_owned()),
+            "{path}: {}",
+            answer.text
+        );
     }
     assert_eq!(world.store.dump(), before);
 }
@@ -88,15 +122,41 @@ async fn every_problem_of_an_order_is_told_at_once() {
 async fn strange_values_in_a_form_never_break_anything() {
     let world = World::open();
     let values = [
-        json!(null), json!(true), json!(-1), json!(0), json!(1.5), json!(1e300), json!(u64::MAX), json!(""),
-        json!("\u{0}"), json!("\u{202e}"), json!("x".repeat(5_000)), json!([]), json!([[]]), json!({}),
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}"),
+        json!("\u{202e}"),
+        json!("x".repeat(5_000)),
+        json!([]),
+        json!([[]]),
+        json!({}),
         json!({ "id": { "id": [] } }),
     ];
     let pointers = [
-        "/token_id", "/warehouse", "/order", "/order/id", "/order/status", "/order/revision", "/order/updatedAt",
-        "/order/fulfillment", "/order/fulfillment/status", "/order/fulfillment/provider", "/order/lineItems",
-        "/order/lineItems/0", "/order/lineItems/0/id", "/order/lineItems/0/offer", "/order/lineItems/0/offer/id",
-        "/order/lineItems/0/offer/external", "/order/lineItems/0/quantity", "/order/lineItems/0/boughtAt",
+        "/token_id",
+        "/warehouse",
+        "/order",
+        "/order/id",
+        "/order/status",
+        "/order/revision",
+        "/order/updatedAt",
+        "/order/fulfillment",
+        "/order/fulfillment/status",
+        "/order/fulfillment/provider",
+        "/order/lineItems",
+        "/order/lineItems/0",
+        "/order/lineItems/0/id",
+        "/order/lineItems/0/offer",
+        "/order/lineItems/0/offer/id",
+        "/order/lineItems/0/offer/external",
+        "/order/lineItems/0/quantity",
+        "/order/lineItems/0/boughtAt",
     ];
     for pointer in pointers {
         for value in &values {
@@ -104,10 +164,19 @@ async fn strange_values_in_a_form_never_break_anything() {
             set(&mut body, pointer, value.clone());
             let answer = world.post(&format!("{ORDERS}?wait=false"), &body).await;
             let status = answer.status.as_u16();
-            assert!([200, 202, 409, 422].contains(&status), "{pointer} {value}: {}", answer.text);
+            assert!(
+                [200, 202, 409, 422].contains(&status),
+                "{pointer} {value}: {}",
+                answer.text
+            );
         }
     }
-    assert_eq!(saldo_store::Store::check(world.store.as_ref(), world.service.now()).await.unwrap(), []);
+    assert_eq!(
+        saldo_store::Store::check(world.store.as_ref(), world.service.now())
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 fn set(body: &mut Value, pointer: &str, value: Value) {
@@ -132,17 +201,38 @@ async fn quantities_are_whole_and_within_bounds() {
         assert_eq!(answer.status, StatusCode::OK, "{good}: {}", answer.text);
     }
     let before = world.store.dump();
-    for bad in ["0", "-1", "1.5", "1000001", "1e30", "\"2\"", "null", "true", "99999999999999999999999"] {
+    for bad in [
+        "0",
+        "-1",
+        "1.5",
+        "1000001",
+        "1e30",
+        "\"2\"",
+        "null",
+        "true",
+        "99999999999999999999999",
+    ] {
         let answer = world.post_text("/api/v1/stock/receipts", receipt(bad)).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}: {}", answer.text);
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{bad}: {}",
+            answer.text
+        );
         assert_eq!(answer.pointers(), ["/lines/0/quantity"], "{bad}");
     }
     let twice = json!({ "reason": "r", "lines": [
         { "sku": "A", "warehouse": "W", "counted": 1 }, { "sku": "A", "warehouse": "W", "counted": 2 }
     ] });
-    assert_eq!(world.post("/api/v1/stock/adjustments", &twice).await.pointers(), ["/lines"]);
+    assert_eq!(
+        world.post("/api/v1/stock/adjustments", &twice).await.pointers(),
+        ["/lines"]
+    );
     let none = json!({ "reason": "r", "lines": [] });
-    assert_eq!(world.post("/api/v1/stock/adjustments", &none).await.pointers(), ["/lines"]);
+    assert_eq!(
+        world.post("/api/v1/stock/adjustments", &none).await.pointers(),
+        ["/lines"]
+    );
     assert_eq!(world.store.dump(), before);
 }
 
@@ -151,7 +241,10 @@ async fn a_refund_names_each_sku_once() {
     let world = World::open();
     let body = json!({ "token_id": ACCOUNT, "order_id": "o", "reason": " ",
         "lines": [{ "sku": "A", "quantity": 1 }, { "sku": "A", "quantity": 2 }] });
-    assert_eq!(world.post("/api/v1/stock-sync/refunds", &body).await.pointers(), ["/reason", "/lines/1/sku"]);
+    assert_eq!(
+        world.post("/api/v1/stock-sync/refunds", &body).await.pointers(),
+        ["/reason", "/lines/1/sku"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,11 +252,20 @@ async fn a_body_that_is_too_large_is_read_and_refused() {
     let world = World::open();
     for size in [BODY_BYTES_MAX + 1, DROPPED_BYTES_MAX] {
         let answer = world.post_text(ORDERS, vec![b' '; size]).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (413, "body_too_large"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (413, "body_too_large")
+        );
         assert!(!answer.headers.contains_key("connection"));
     }
     let answer = world.post_text(ORDERS, vec![b' '; DROPPED_BYTES_MAX + 1]).await;
-    assert_eq!((answer.status.as_u16(), answer.headers["connection"].to_str().unwrap()), (413, "close"));
+    assert_eq!(
+        (
+            answer.status.as_u16(),
+            answer.headers["connection"].to_str().unwrap()
+        ),
+        (413, "close")
+    );
     // Without a length, in pieces.
     let pieces = futures::stream::iter((0..80).map(|_| Ok::<_, std::io::Error>(vec![b' '; 64 * 1024])));
     let answer = world.post_text(ORDERS, Body::from_stream(pieces)).await;
@@ -176,14 +278,27 @@ async fn a_body_that_is_too_large_is_read_and_refused() {
 async fn only_json_is_taken() {
     let world = World::open();
     let send = async |name: &str, value: &str| {
-        let request = Request::post(ORDERS).header(name, value).body(Body::from(order().to_string())).unwrap();
+        let request = Request::post(ORDERS)
+            .header(name, value)
+            .body(Body::from(order().to_string()))
+            .unwrap();
         world.send(request).await.status.as_u16()
     };
-    for good in ["application/json", "Application/JSON; charset=utf-8", "application/x-ndjson"] {
+    for good in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/x-ndjson",
+    ] {
         assert_eq!(send("content-type", good).await, 202, "{good}");
     }
     assert_eq!(send("x-nothing", "x").await, 202);
-    for bad in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "json"] {
+    for bad in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "json",
+    ] {
         assert_eq!(send("content-type", bad).await, 415, "{bad}");
     }
     assert_eq!(send("content-encoding", "gzip").await, 415);

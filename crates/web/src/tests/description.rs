@@ -21,7 +21,10 @@ fn up_to_date(file: &str, expected: &str) {
         std::fs::write(&path, expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "{file} is stale: run SALDO_UPDATE=1 cargo test -p saldo-web");
+    assert!(
+        found == expected,
+        "{file} is stale: run SALDO_UPDATE=1 cargo test -p saldo-web"
+    );
 }
 
 #[test]
@@ -48,7 +51,12 @@ fn every_route_is_described_and_nothing_else() {
     let paths = description["paths"].as_object().unwrap();
     let described: BTreeSet<(String, String)> = paths
         .iter()
-        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())))
+        .flat_map(|(path, item)| {
+            item.as_object()
+                .unwrap()
+                .keys()
+                .map(|method| (path.clone(), method.clone()))
+        })
         .collect();
     assert_eq!(routes, described);
 }
@@ -94,24 +102,40 @@ fn visit(value: &Value, look: &mut impl FnMut(&str, &Value)) {
 async fn the_examples_of_bodies_are_taken() {
     let world = World::open();
     for (path, item) in described()["paths"].as_object().unwrap() {
-        let Some(body) = item.pointer("/post/requestBody/content/application~1json/schema/$ref") else { continue };
-        let schema = described().pointer(body.as_str().unwrap().strip_prefix('#').unwrap()).cloned().unwrap();
+        let Some(body) = item.pointer("/post/requestBody/content/application~1json/schema/$ref") else {
+            continue;
+        };
+        let schema = described()
+            .pointer(body.as_str().unwrap().strip_prefix('#').unwrap())
+            .cloned()
+            .unwrap();
         let path = path.replace("{operation_id}", "00000000-0000-7000-8000-000000000000");
         let path = path.replace("{review_id}", "00000000-0000-7000-8000-000000000000");
         let answer = world.post(&path, &schema["example"]).await;
-        assert!(answer.status != 422 && answer.status != 400, "{path}: {}", answer.text);
+        assert!(
+            answer.status != 422 && answer.status != 400,
+            "{path}: {}",
+            answer.text
+        );
     }
 }
 
 #[test]
 fn problem_codes_are_sorted_distinct_and_of_errors() {
-    let order: Vec<_> = PROBLEM_CODES.iter().map(|known| (known.status, known.code)).collect();
+    let order: Vec<_> = PROBLEM_CODES
+        .iter()
+        .map(|known| (known.status, known.code))
+        .collect();
     let mut sorted = order.clone();
     sorted.sort_unstable();
     assert_eq!(order, sorted);
     let distinct: BTreeSet<_> = PROBLEM_CODES.iter().map(|known| known.code).collect();
     assert_eq!(distinct.len(), PROBLEM_CODES.len());
-    assert!(PROBLEM_CODES.iter().all(|known| (400..600).contains(&known.status)));
+    assert!(
+        PROBLEM_CODES
+            .iter()
+            .all(|known| (400..600).contains(&known.status))
+    );
 }
 
 /// The rules, the store and the engine refuse with codes of their own: each stands in the table.
@@ -121,9 +145,15 @@ fn every_code_that_the_sources_refuse_with_is_in_the_table() {
     for folder in ["domain/src", "store/src", "engine/src"] {
         codes_under(&root().join("crates").join(folder), &mut found);
     }
-    assert!(found.len() > 10, "the sources are not read as they are written: {found:?}");
+    assert!(
+        found.len() > 10,
+        "the sources are not read as they are written: {found:?}"
+    );
     for code in found {
-        assert!(PROBLEM_CODES.iter().any(|known| known.code == code), "{code} is not in the table");
+        assert!(
+            PROBLEM_CODES.iter().any(|known| known.code == code),
+            "{code} is not in the table"
+        );
     }
 }
 
@@ -137,7 +167,10 @@ fn codes_under(folder: &Path, found: &mut BTreeSet<String>) {
         let text = std::fs::read_to_string(&path).unwrap();
         for start in ["Refusal::not_found(", "Refusal::conflict(", "Refusal::invalid("] {
             for after in text.split(start).skip(1) {
-                let code = after.trim_start().strip_prefix('"').and_then(|code| code.split('"').next());
+                let code = after
+                    .trim_start()
+                    .strip_prefix('"')
+                    .and_then(|code| code.split('"').next());
                 found.extend(code.map(str::to_owned));
             }
         }
@@ -151,5 +184,9 @@ async fn the_pages_are_served() {
     let page = world.get("/docs/").await;
     assert!(page.text.contains("swagger-ui"), "{}", page.text);
     let problems = world.get("/docs/problems").await.text;
-    assert!(PROBLEM_CODES.iter().all(|known| problems.contains(&format!("id=\"{}\"", known.code))));
+    assert!(
+        PROBLEM_CODES
+            .iter()
+            .all(|known| problems.contains(&format!("id=\"{}\"", known.code)))
+    );
 }

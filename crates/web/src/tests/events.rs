@@ -27,7 +27,11 @@ async fn next(events: &mut BodyDataStream) -> (String, Value) {
             continue;
         }
         let field = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
         };
         return (field("event:"), serde_json::from_str(&field("data:")).unwrap());
     }
@@ -52,7 +56,12 @@ async fn a_listener_that_missed_something_is_told_to_read_again() {
     let world = World::open();
     let mut events = listen(&world).await;
     for number in 0..1_500 {
-        world.post("/api/v1/stock-sync/orders?wait=false", &super::support::order_number(number)).await;
+        world
+            .post(
+                "/api/v1/stock-sync/orders?wait=false",
+                &super::support::order_number(number),
+            )
+            .await;
     }
     assert_eq!(next(&mut events).await.0, "reset");
 }
@@ -65,7 +74,10 @@ async fn only_so_many_may_listen() {
         listeners.push(listen(&world).await);
     }
     let answer = world.get(EVENTS).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "too_many_listeners"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (503, "too_many_listeners")
+    );
     listeners.pop();
     drop(listen(&world).await);
 }

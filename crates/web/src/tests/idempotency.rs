@@ -10,7 +10,9 @@ const RECEIPTS: &str = "/api/v1/stock/receipts";
 
 async fn send(world: &World, path: &str, key: &str, body: &Value) -> Answered {
     let request = Request::post(path).header("idempotency-key", key);
-    world.send(request.body(Body::from(body.to_string())).unwrap()).await
+    world
+        .send(request.body(Body::from(body.to_string())).unwrap())
+        .await
 }
 
 fn receipt(quantity: i64) -> Value {
@@ -28,7 +30,10 @@ async fn the_same_key_and_body_give_the_same_answer() {
     assert_ne!(other_key.text, first.text);
     let slash = send(&world, "/api/v1/stock/receipts/", "a", &receipt(5)).await;
     assert_eq!(slash.text, first.text);
-    assert_eq!(world.get("/api/v1/stock/KUB-330-GRA").await.json()["quantity"], 10);
+    assert_eq!(
+        world.get("/api/v1/stock/KUB-330-GRA").await.json()["quantity"],
+        10
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +44,10 @@ async fn a_kept_answer_stays_what_it_was() {
     let path = "/api/v1/stock-sync/orders";
     let waits = send(&world, path, "order", &order()).await;
     assert_eq!(waits.status, 202);
-    world.remote.down.store(false, std::sync::atomic::Ordering::SeqCst);
+    world
+        .remote
+        .down
+        .store(false, std::sync::atomic::Ordering::SeqCst);
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
     assert_eq!(world.post(path, &order()).await.json()["status"], "completed");
     let again = send(&world, "/api/v1/stock-sync/orders?wait=false", "order", &order()).await;
@@ -54,16 +62,31 @@ async fn the_same_key_with_another_body_is_a_conflict() {
     insta::assert_snapshot!("key_reused", other.shown());
     // On another path it is another key.
     let transfer = json!({ "sku": "KUB-330-GRA", "from": "Ирина", "to": "B", "quantity": 1 });
-    assert_eq!(send(&world, "/api/v1/stock/transfers", "a", &transfer).await.status, 200);
+    assert_eq!(
+        send(&world, "/api/v1/stock/transfers", "a", &transfer)
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_refused_is_not_kept() {
     let world = World::open();
     let transfer = json!({ "sku": "KUB-330-GRA", "from": "Ирина", "to": "B", "quantity": 5 });
-    assert_eq!(send(&world, "/api/v1/stock/transfers", "a", &transfer).await.status, 409);
+    assert_eq!(
+        send(&world, "/api/v1/stock/transfers", "a", &transfer)
+            .await
+            .status,
+        409
+    );
     send(&world, RECEIPTS, "b", &receipt(5)).await;
-    assert_eq!(send(&world, "/api/v1/stock/transfers", "a", &transfer).await.status, 200);
+    assert_eq!(
+        send(&world, "/api/v1/stock/transfers", "a", &transfer)
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,12 +94,23 @@ async fn keys_that_cannot_be_used_are_refused() {
     let world = World::open();
     for key in ["", "a b", "\tx", &"x".repeat(256)] {
         let answer = send(&world, RECEIPTS, key, &receipt(5)).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "idempotency_key_invalid"), "{key:?}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (400, "idempotency_key_invalid"),
+            "{key:?}"
+        );
     }
-    let request = Request::post(RECEIPTS).header("idempotency-key", "a").header("idempotency-key", "b");
-    let answer = world.send(request.body(Body::from(receipt(5).to_string())).unwrap()).await;
+    let request = Request::post(RECEIPTS)
+        .header("idempotency-key", "a")
+        .header("idempotency-key", "b");
+    let answer = world
+        .send(request.body(Body::from(receipt(5).to_string())).unwrap())
+        .await;
     assert_eq!(answer.status, 400);
-    assert_eq!(send(&world, RECEIPTS, &"x".repeat(255), &receipt(5)).await.status, 200);
+    assert_eq!(
+        send(&world, RECEIPTS, &"x".repeat(255), &receipt(5)).await.status,
+        200
+    );
     let batch = send(&world, "/api/v1/stock-sync/orders/batch", "a b", &order()).await;
     assert_eq!(batch.status, 400);
 }
@@ -88,7 +122,9 @@ async fn keys_of_two_owners_do_not_meet() {
         let request = Request::post(RECEIPTS)
             .header("idempotency-key", "a")
             .header("authorization", format!("Bearer saldo_{owner}"));
-        let answer = world.send(request.body(Body::from(receipt(quantity).to_string())).unwrap()).await;
+        let answer = world
+            .send(request.body(Body::from(receipt(quantity).to_string())).unwrap())
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 }

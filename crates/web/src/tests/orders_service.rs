@@ -25,7 +25,12 @@ impl FakeOrdersService {
             return Ok(());
         }
         let message = "the service is down".to_owned();
-        Err(CallError { class: ErrorClass::Transient, message, retry_after_seconds: None, status: Some(503) })
+        Err(CallError {
+            class: ErrorClass::Transient,
+            message,
+            retry_after_seconds: None,
+            status: Some(503),
+        })
     }
 }
 
@@ -33,13 +38,22 @@ impl FakeOrdersService {
 impl OrdersService for FakeOrdersService {
     async fn set_flag(&self, account: AccountId, order: &OrderId, flag: bool) -> Result<(), CallError> {
         self.answers()?;
-        self.flags.lock().unwrap().insert(OrderKey { account, order: order.clone() }, flag);
+        self.flags.lock().unwrap().insert(
+            OrderKey {
+                account,
+                order: order.clone(),
+            },
+            flag,
+        );
         Ok(())
     }
 
     async fn read_flag(&self, account: AccountId, order: &OrderId) -> Result<bool, CallError> {
         self.answers()?;
-        let key = OrderKey { account, order: order.clone() };
+        let key = OrderKey {
+            account,
+            order: order.clone(),
+        };
         Ok(self.flags.lock().unwrap().get(&key).copied().unwrap_or(false))
     }
 
@@ -50,7 +64,9 @@ impl OrdersService for FakeOrdersService {
 
     async fn health(&self) -> Result<Health, CallError> {
         self.answers()?;
-        Ok(Health { database_connected: true })
+        Ok(Health {
+            database_connected: true,
+        })
     }
 
     async fn find_order(
@@ -60,9 +76,15 @@ impl OrdersService for FakeOrdersService {
         _: LiveOrders,
     ) -> Result<FoundOrder, CallError> {
         self.answers()?;
-        let key = OrderKey { account, order: order.clone() };
+        let key = OrderKey {
+            account,
+            order: order.clone(),
+        };
         let form = self.forms.lock().unwrap().get(&key).cloned();
-        Ok(FoundOrder { form, source: OrderSource::Live })
+        Ok(FoundOrder {
+            form,
+            source: OrderSource::Live,
+        })
     }
 
     async fn live_orders_work(&self, _: AccountId, _: &OrderId) -> Result<bool, CallError> {
@@ -78,6 +100,13 @@ impl OrdersService for FakeOrdersService {
         _: Option<Timestamp>,
     ) -> Result<Page, CallError> {
         self.answers()?;
-        Ok(Page { orders: Vec::new(), unreadable: Vec::new(), total: 0, has_next: false, took_ms: 1, suspect: false })
+        Ok(Page {
+            orders: Vec::new(),
+            unreadable: Vec::new(),
+            total: 0,
+            has_next: false,
+            took_ms: 1,
+            suspect: false,
+        })
     }
 }

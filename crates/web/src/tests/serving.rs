@@ -9,12 +9,21 @@ use tokio_util::sync::CancellationToken;
 use super::support::World;
 use crate::serve;
 
-async fn served() -> (World, std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+async fn served() -> (
+    World,
+    std::net::SocketAddr,
+    CancellationToken,
+    tokio::task::JoinHandle<()>,
+) {
     let world = World::open();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, world.router.clone(), stop.clone().cancelled_owned()));
+    let server = tokio::spawn(serve(
+        listener,
+        world.router.clone(),
+        stop.clone().cancelled_owned(),
+    ));
     (world, address, stop, server)
 }
 
@@ -30,7 +39,11 @@ async fn exchange(address: std::net::SocketAddr, text: &str) -> String {
 #[tokio::test]
 async fn requests_are_answered_over_a_socket() {
     let (_world, address, stop, server) = served().await;
-    let answer = exchange(address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+    let answer = exchange(
+        address,
+        "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.ends_with("{\"status\":\"ok\"}"), "{answer}");
     stop.cancel();
@@ -41,7 +54,11 @@ async fn requests_are_answered_over_a_socket() {
 async fn too_many_headers_are_refused() {
     let (_world, address, stop, server) = served().await;
     let headers: String = (0..200).map(|number| format!("x-{number}: y\r\n")).collect();
-    let answer = exchange(address, &format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")).await;
+    let answer = exchange(
+        address,
+        &format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     stop.cancel();
     server.await.unwrap();
@@ -58,7 +75,10 @@ async fn a_stop_ends_listeners_and_idle_connections() {
     events.read_exact(&mut begun).await.unwrap();
     assert_eq!(&begun, b"HTTP/1.1 200 OK");
     stop.cancel();
-    tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server)
+        .await
+        .unwrap()
+        .unwrap();
     let mut rest = Vec::new();
     events.read_to_end(&mut rest).await.unwrap();
     idle.read_to_end(&mut rest).await.unwrap();
@@ -70,7 +90,11 @@ async fn a_sender_of_too_much_still_reads_why() {
     let (_world, address, stop, server) = served().await;
     let body = " ".repeat(5 * 1024 * 1024);
     let head = "POST /api/v1/stock-sync/orders HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
-    let answer = exchange(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
+    let answer = exchange(
+        address,
+        &format!("{head}content-length: {}\r\n\r\n{body}", body.len()),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.contains("body_too_large"));
     stop.cancel();

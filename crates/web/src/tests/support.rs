@@ -54,14 +54,21 @@ impl Answered {
     pub(super) fn pointers(&self) -> Vec<String> {
         let json = self.json();
         let errors = json["errors"].as_array().cloned().unwrap_or_default();
-        errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
+        errors
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Status and body, without what is another on every run.
     pub(super) fn shown(&self) -> String {
         let mut json = self.json();
         hide(&mut json);
-        format!("{}\n{}", self.status, serde_json::to_string_pretty(&json).unwrap())
+        format!(
+            "{}\n{}",
+            self.status,
+            serde_json::to_string_pretty(&json).unwrap()
+        )
     }
 }
 
@@ -84,15 +91,21 @@ fn hide(value: &mut Value) {
 impl World {
     /// A server that needs no keys.
     pub(super) fn open() -> Self {
-        Self::new(WebOptions { open: true, version: "1.2.3".to_owned(), ..WebOptions::default() })
+        Self::new(WebOptions {
+            open: true,
+            version: "1.2.3".to_owned(),
+            ..WebOptions::default()
+        })
     }
 
     /// A server with a key of each role: `saldo_viewer`, `saldo_operator`, `saldo_admin`.
     pub(super) async fn with_keys() -> Self {
         let world = Self::open();
-        for (name, role) in
-            [("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)]
-        {
+        for (name, role) in [
+            ("viewer", Role::Viewer),
+            ("operator", Role::Operator),
+            ("admin", Role::Admin),
+        ] {
             world.put_key(name, role).await;
         }
         world
@@ -100,7 +113,12 @@ impl World {
 
     pub(super) async fn put_key(&self, name: &str, role: Role) {
         let hash = api_key_hash(&format!("saldo_{name}"));
-        let key = ApiKey { name: name.to_owned(), role, hash, created_at: self.service.now() };
+        let key = ApiKey {
+            name: name.to_owned(),
+            role,
+            hash,
+            created_at: self.service.now(),
+        };
         self.store.put_api_key(key).await.unwrap();
     }
 
@@ -111,13 +129,19 @@ impl World {
             default_warehouse: default_warehouse.clone(),
             deduct_when_bought: false,
             allow_negative: false,
-            retry: RetryPolicy { jitter: false, ..RetryPolicy::default() },
+            retry: RetryPolicy {
+                jitter: false,
+                ..RetryPolicy::default()
+            },
             circuit_enabled: true,
             lease_seconds: lease_seconds(settings.call_timeout_ms),
             verify_after_seconds: 60,
             give_up_hours: 24,
         };
-        let rules = Rules { policy, ids: Box::new(CountedIds::default()) };
+        let rules = Rules {
+            policy,
+            ids: Box::new(CountedIds::default()),
+        };
         let store = Arc::new(MemoryStore::new(rules));
         let remote = Arc::new(FakeOrdersService::default());
         let engine = Engine::start(EngineOptions {
@@ -129,7 +153,13 @@ impl World {
             settings,
         });
         let service = engine.service();
-        Self { router: router(service.clone(), options), store, remote, service, _engine: engine }
+        Self {
+            router: router(service.clone(), options),
+            store,
+            remote,
+            service,
+            _engine: engine,
+        }
     }
 
     pub(super) fn stop_remote(&self) {
@@ -141,7 +171,11 @@ impl World {
         let (parts, body) = response.into_parts();
         let text = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(text.to_vec()).unwrap();
-        Answered { status: parts.status, headers: parts.headers, text }
+        Answered {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+        }
     }
 
     pub(super) async fn get(&self, path: &str) -> Answered {
@@ -167,7 +201,10 @@ impl World {
     /// Posts [`order`], and answers with its operation's id.
     pub(super) async fn take_in(&self) -> String {
         let answer = self.post("/api/v1/stock-sync/orders", &order()).await;
-        answer.json()["operation"]["id"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
+        answer.json()["operation"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{}", answer.text))
+            .to_owned()
     }
 }
 

@@ -19,9 +19,7 @@ pub use operation::{OperationBody, OperationLineBody};
 pub use order::{FlagBody, OrderBody, OrderLineBody, PartBody};
 pub use page::PageBody;
 pub use review::{ResolveBody, ReviewBody};
-pub use status::{
-    LatencyBody, OperationCountsBody, OrdersServiceBody, StatusBody, SuccessRateBody,
-};
+pub use status::{LatencyBody, OperationCountsBody, OrdersServiceBody, StatusBody, SuccessRateBody};
 pub use stock::{
     BalanceBody, ComponentBody, DocumentBody, MappingBody, MovementBody, SkuBody, ValidatedBody,
     ValidatedLineBody,

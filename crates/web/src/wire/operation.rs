@@ -121,7 +121,9 @@ impl<'a> OperationBody<'a> {
             operation_type: operation.operation_type,
             status: operation.status,
             token_id: account,
-            account_name: account.and_then(|account| names.get(&account)).map(String::as_str),
+            account_name: account
+                .and_then(|account| names.get(&account))
+                .map(String::as_str),
             order_id: operation.order.as_ref().map(|order| order.order.as_str()),
             lines: operation.lines.iter().map(OperationLineBody::new).collect(),
             sku: only.and_then(|line| line.sku.as_ref()).map(|sku| sku.as_str()),

@@ -128,7 +128,11 @@ impl<'a> OrderBody<'a> {
             shipped: order.shipped,
             lines: order.lines.iter().map(OrderLineBody::new).collect(),
             flag: FlagBody::new(order, file),
-            operations: file.operations.iter().map(|operation| OperationBody::new(operation, names)).collect(),
+            operations: file
+                .operations
+                .iter()
+                .map(|operation| OperationBody::new(operation, names))
+                .collect(),
             reviews: file.reviews.iter().map(ReviewBody::new).collect(),
             bought_at: order.bought_at,
             created_at: order.created_at,

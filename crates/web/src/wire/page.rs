@@ -16,5 +16,8 @@ pub struct PageBody<'a, T> {
 
 /// A page with each row as it goes over the wire.
 pub(crate) fn page<'a, R, T>(rows: &'a Page<R>, tell: impl Fn(&'a R) -> T) -> PageBody<'a, T> {
-    PageBody { items: rows.items.iter().map(tell).collect(), next_cursor: rows.next_cursor.as_deref() }
+    PageBody {
+        items: rows.items.iter().map(tell).collect(),
+        next_cursor: rows.next_cursor.as_deref(),
+    }
 }

@@ -56,7 +56,11 @@ impl<'a> ReviewBody<'a> {
         Self {
             id: review.id,
             reason: review.reason,
-            status: if answer.is_none() { ReviewStatusWord::Open } else { ReviewStatusWord::Resolved },
+            status: if answer.is_none() {
+                ReviewStatusWord::Open
+            } else {
+                ReviewStatusWord::Resolved
+            },
             token_id: review.subject.account(),
             order_id: review.subject.order().map(|order| order.as_str()),
             operation_id: review.operation,

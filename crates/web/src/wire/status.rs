@@ -139,7 +139,10 @@ impl<'a> StatusBody<'a> {
             orders_service: OrdersServiceBody {
                 circuit: status.circuit.as_str(),
                 live_orders: status.live_orders,
-                latency_ms: LatencyBody { p50: status.latency.p50_ms, p99: status.latency.p99_ms },
+                latency_ms: LatencyBody {
+                    p50: status.latency.p50_ms,
+                    p99: status.latency.p99_ms,
+                },
                 last_error: status.last_error.as_deref(),
             },
             last_reconciliation: None,

@@ -171,6 +171,9 @@ pub struct ComponentBody<'a> {
 
 impl<'a> ComponentBody<'a> {
     pub(crate) fn new(component: &'a Component) -> Self {
-        Self { sku: component.sku.as_str(), units: component.units }
+        Self {
+            sku: component.sku.as_str(),
+            units: component.units,
+        }
     }
 }

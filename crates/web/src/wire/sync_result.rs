@@ -38,7 +38,10 @@ impl<'a> SyncBody<'a> {
             success: result.success,
             status: result.status,
             duplicate: result.duplicate,
-            operation: result.operation.as_ref().map(|operation| OperationBody::new(operation, names)),
+            operation: result
+                .operation
+                .as_ref()
+                .map(|operation| OperationBody::new(operation, names)),
             error: result.error.as_deref(),
             review_id: result.review_id,
         }

@@ -201,13 +201,22 @@ mod tests {
         let resolutions = Resolution::ALL.map(|resolution| resolution.as_str().to_owned());
         assert_eq!(words_of::<ResolutionWord>(), resolutions);
         for word in words_of::<OperationStatusWord>() {
-            assert!(word.parse::<saldo_domain::operation::OperationStatus>().is_ok(), "{word}");
+            assert!(
+                word.parse::<saldo_domain::operation::OperationStatus>().is_ok(),
+                "{word}"
+            );
         }
         for word in words_of::<WaitingForWord>() {
-            assert!(word.parse::<saldo_domain::operation::WaitingFor>().is_ok(), "{word}");
+            assert!(
+                word.parse::<saldo_domain::operation::WaitingFor>().is_ok(),
+                "{word}"
+            );
         }
         for word in words_of::<OperationTypeWord>() {
-            assert!(word.parse::<saldo_domain::operation::OperationType>().is_ok(), "{word}");
+            assert!(
+                word.parse::<saldo_domain::operation::OperationType>().is_ok(),
+                "{word}"
+            );
         }
         for word in words_of::<ActionWord>() {
             assert!(word.parse::<saldo_domain::operation::Action>().is_ok(), "{word}");

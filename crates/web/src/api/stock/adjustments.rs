@@ -72,5 +72,10 @@ fn read(body: &Value, problems: Problems, default: &Warehouse) -> Result<Count, 
         fields.problem("lines", message);
     }
     let reason = fields.required("reason", note);
-    problems.finish(lines.clone().zip(reason).map(|(lines, reason)| Count { lines, reason }))
+    problems.finish(
+        lines
+            .clone()
+            .zip(reason)
+            .map(|(lines, reason)| Count { lines, reason }),
+    )
 }

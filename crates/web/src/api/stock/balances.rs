@@ -73,8 +73,15 @@ pub(crate) async fn get_sku(app: App, call: Call) -> Result<Answer, Problem> {
     call.no_query(&problems);
     problems.finish(Some(()))?;
     let sku = call.sku()?;
-    let filter = BalanceFilter { sku: Some(sku.clone()), ..BalanceFilter::default() };
-    let balances = app.service.store().balances(&filter, PageRequest::first(PAGE_ROWS_MAX)).await?;
+    let filter = BalanceFilter {
+        sku: Some(sku.clone()),
+        ..BalanceFilter::default()
+    };
+    let balances = app
+        .service
+        .store()
+        .balances(&filter, PageRequest::first(PAGE_ROWS_MAX))
+        .await?;
     if balances.items.is_empty() {
         return Err(never_held(&sku));
     }

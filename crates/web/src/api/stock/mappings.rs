@@ -43,7 +43,12 @@ pub(crate) async fn get_mapping(app: App, call: Call) -> Result<Answer, Problem>
     let problems = Problems::default();
     call.no_query(&problems);
     problems.finish(Some(()))?;
-    let unknown = || Problem::new("mapping_unknown", "nothing was said about what that offer stands for");
+    let unknown = || {
+        Problem::new(
+            "mapping_unknown",
+            "nothing was said about what that offer stands for",
+        )
+    };
     let key = key(&call, &Problems::default()).ok_or_else(unknown)?;
     let mapping = app.service.store().mapping(&key).await?.ok_or_else(unknown)?;
     told(&mapping, None)
@@ -95,12 +100,17 @@ fn key(call: &Call, problems: &Problems) -> Option<OfferKey> {
             None
         }
     };
-    account.zip(offer).map(|(account, offer)| OfferKey { account, offer })
+    account
+        .zip(offer)
+        .map(|(account, offer)| OfferKey { account, offer })
 }
 
 fn read(call: &Call, body: &Value, problems: Problems) -> Result<Map, Problem> {
     let key = key(call, &problems);
     let fields = problems.body(body, &["components"]);
     let components = components(&fields);
-    problems.finish(key.zip(components).map(|(key, components)| Map { key, components }))
+    problems.finish(
+        key.zip(components)
+            .map(|(key, components)| Map { key, components }),
+    )
 }

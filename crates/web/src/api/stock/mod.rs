@@ -34,7 +34,10 @@ fn lines<'v>(
         let quantity = line.required(number, &read);
         let (sku, quantity) = sku.zip(quantity)?;
         let warehouse = warehouse.unwrap_or_else(|| default.clone());
-        Some(StockLine { key: StockKey { sku, warehouse }, quantity })
+        Some(StockLine {
+            key: StockKey { sku, warehouse },
+            quantity,
+        })
     })
 }
 
@@ -45,6 +48,12 @@ async fn document_answer(app: &App, operation_id: Option<OperationId>) -> Result
         None => None,
     };
     let names = app.names().await.unwrap_or_default();
-    let operation = operation.as_ref().map(|operation| OperationBody::new(operation, &names));
-    Answer::ok(&DocumentBody { success: true, operation_id, operation })
+    let operation = operation
+        .as_ref()
+        .map(|operation| OperationBody::new(operation, &names));
+    Answer::ok(&DocumentBody {
+        success: true,
+        operation_id,
+        operation,
+    })
 }

@@ -37,8 +37,16 @@ pub(crate) async fn list_movements(app: App, call: Call) -> Result<Answer, Probl
     let first = request.after.is_none();
     let movements = store.movements(&sku, request).await?;
     if first && movements.items.is_empty() {
-        let filter = BalanceFilter { sku: Some(sku.clone()), ..BalanceFilter::default() };
-        if store.balances(&filter, PageRequest::first(1)).await?.items.is_empty() {
+        let filter = BalanceFilter {
+            sku: Some(sku.clone()),
+            ..BalanceFilter::default()
+        };
+        if store
+            .balances(&filter, PageRequest::first(1))
+            .await?
+            .items
+            .is_empty()
+        {
             return Err(never_held(&sku));
         }
     }

@@ -60,11 +60,14 @@ fn read(body: &Value, problems: Problems) -> Result<Transfer, Problem> {
     let from = fields.required("from", checked(Warehouse::parse));
     let to = fields.required("to", checked(Warehouse::parse));
     let quantity = fields.required("quantity", quantity);
-    let transfer = sku.zip(quantity).zip(from.zip(to)).map(|((sku, quantity), (from, to))| Transfer {
-        sku,
-        from,
-        to,
-        quantity,
-    });
+    let transfer = sku
+        .zip(quantity)
+        .zip(from.zip(to))
+        .map(|((sku, quantity), (from, to))| Transfer {
+            sku,
+            from,
+            to,
+            quantity,
+        });
     problems.finish(transfer)
 }

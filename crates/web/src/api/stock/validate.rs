@@ -46,10 +46,15 @@ pub(crate) async fn validate(app: App, call: Call) -> Result<Answer, Problem> {
     keys.sort();
     keys.dedup();
     let balances = app.service.store().balances_of(&keys).await?;
-    let mut left: HashMap<StockKey, i64> =
-        balances.into_iter().map(|balance| (balance.key, balance.quantity.max(0))).collect();
+    let mut left: HashMap<StockKey, i64> = balances
+        .into_iter()
+        .map(|balance| (balance.key, balance.quantity.max(0)))
+        .collect();
     let lines: Vec<ValidatedLineBody> = lines.into_iter().map(|line| validated(line, &mut left)).collect();
-    Answer::ok(&ValidatedBody { sufficient: lines.iter().all(|line| line.short == 0), lines })
+    Answer::ok(&ValidatedBody {
+        sufficient: lines.iter().all(|line| line.short == 0),
+        lines,
+    })
 }
 
 fn validated(line: StockLine, left: &mut HashMap<StockKey, i64>) -> ValidatedLineBody {
@@ -58,7 +63,13 @@ fn validated(line: StockLine, left: &mut HashMap<StockKey, i64>) -> ValidatedLin
     let warehouse = line.key.warehouse.as_str().to_owned();
     left.insert(line.key, (available - line.quantity).max(0));
     let short = (line.quantity - available).max(0);
-    ValidatedLineBody { sku, warehouse, required: line.quantity, available, short }
+    ValidatedLineBody {
+        sku,
+        warehouse,
+        required: line.quantity,
+        available,
+        short,
+    }
 }
 
 fn read(body: &Value, problems: Problems, default: &Warehouse) -> Result<Vec<StockLine>, Problem> {

@@ -1,9 +1,12 @@
 //! The API's description.
 
+mod patterns;
+
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, SchemaFormat, Type,
+    ContentBuilder, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+    SchemaFormat, Type,
 };
 use utoipa::{Modify, OpenApi};
 
@@ -78,13 +81,22 @@ impl Modify for WhatAllHaveInCommon {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A key from `saldo keys`. Not needed while there are no keys and the server listens on \
-                loopback only."))
+            .description(Some(
+                "A key from `saldo keys`. Not needed while there are no keys and the server listens on \
+                loopback only.",
+            ))
             .build();
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        for (name, schema) in &mut components.schemas {
+            if let (true, RefOr::T(Schema::Object(object))) = (name.ends_with("Request"), schema) {
+                patterns::describe(object);
+            }
+        }
         for route in api::routes() {
-            let Some(path) = openapi.paths.paths.get_mut(route.path) else { continue };
+            let Some(path) = openapi.paths.paths.get_mut(route.path) else {
+                continue;
+            };
             let acts = matches!(route.method.as_str(), "POST" | "PUT");
             let operation = match route.method.as_str() {
                 "GET" => path.get.as_mut(),
@@ -99,6 +111,7 @@ impl Modify for WhatAllHaveInCommon {
             if acts {
                 describe_body(operation, route.method == "POST");
             }
+            patterns::describe_parameters(operation);
             describe_problems(operation, &route.access, acts);
         }
     }
@@ -108,7 +121,11 @@ fn describe_access(operation: &mut Operation, role: &str) {
     let requirement = utoipa::openapi::security::SecurityRequirement::new("key", Vec::<String>::new());
     operation.security = Some(vec![requirement]);
     let description = operation.description.take().unwrap_or_default();
-    operation.description = Some(format!("{description}\n\nNeeds the role `{role}`.").trim().to_owned());
+    operation.description = Some(
+        format!("{description}\n\nNeeds the role `{role}`.")
+            .trim()
+            .to_owned(),
+    );
 }
 
 fn describe_body(operation: &mut Operation, idempotent_by_key: bool) {
@@ -125,16 +142,24 @@ fn describe_body(operation: &mut Operation, idempotent_by_key: bool) {
         .name("Idempotency-Key")
         .parameter_in(utoipa::openapi::path::ParameterIn::Header)
         .required(utoipa::openapi::Required::False)
-        .description(Some("The same key and body give the same answer; another body is 409."))
+        .description(Some(
+            "The same key and body give the same answer; another body is 409.",
+        ))
         .schema(Some(schema))
         .build();
-    operation.parameters.get_or_insert_default().push(parameter.into());
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(parameter.into());
 }
 
 /// Every status that an endpoint can answer is documented, with what it means here or in general.
 fn describe_problems(operation: &mut Operation, access: &Access, acts: bool) {
     let responses = &mut operation.responses.responses;
-    for response in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
+    for response in responses
+        .iter_mut()
+        .filter(|(status, _)| status.starts_with(['4', '5']))
+    {
         if let RefOr::T(response) = response.1 {
             response.content = problem(String::new()).content;
         }
@@ -147,16 +172,25 @@ fn describe_problems(operation: &mut Operation, access: &Access, acts: bool) {
         general.extend([400, 408, 409, 413, 415]);
     }
     for status in general {
-        let codes = PROBLEM_CODES.iter().filter(|known| known.status == status).map(|known| known.code);
+        let codes = PROBLEM_CODES
+            .iter()
+            .filter(|known| known.status == status)
+            .map(|known| known.code);
         let codes = codes.collect::<Vec<_>>().join("`, `");
         let described = responses.entry(status.to_string());
-        described.or_insert_with(|| RefOr::T(with_headers(status, problem(format!("A problem: `{codes}`.")))));
+        described
+            .or_insert_with(|| RefOr::T(with_headers(status, problem(format!("A problem: `{codes}`.")))));
     }
 }
 
 fn problem(description: String) -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content)
+        .build()
 }
 
 fn with_headers(status: u16, mut response: Response) -> Response {
@@ -164,13 +198,19 @@ fn with_headers(status: u16, mut response: Response) -> Response {
     let (name, schema) = match status {
         401 => ("WWW-Authenticate", text()),
         503 => {
-            let seconds = ObjectBuilder::new()
-                .schema_type(Type::Integer)
-                .format(Some(SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Int32)));
+            let seconds =
+                ObjectBuilder::new()
+                    .schema_type(Type::Integer)
+                    .format(Some(SchemaFormat::KnownFormat(
+                        utoipa::openapi::KnownFormat::Int32,
+                    )));
             ("Retry-After", seconds.build())
         }
         _ => return response,
     };
-    response.headers.insert(name.to_owned(), HeaderBuilder::new().schema(Some(schema)).build().into());
+    response.headers.insert(
+        name.to_owned(),
+        HeaderBuilder::new().schema(Some(schema)).build().into(),
+    );
     response
 }
