@@ -7,7 +7,7 @@ use serde_json::json;
 use super::level;
 use crate::draft::{Draft, Move};
 use crate::ids::AccountId;
-use crate::operation::{Action, Operation, OperationLine, WaitingFor};
+use crate::operation::{Action, Operation, OperationLine, OperationStatus, WaitingFor};
 use crate::order::{Line, Part, Standing};
 use crate::review::ReviewReason;
 use crate::stock::{Component, OfferKey, StockKey};
@@ -205,9 +205,18 @@ pub(super) fn stop_waiting(draft: &mut Draft<'_>, file: &mut OrderFile) {
     {
         file.order.awaited.clear();
     }
+    let called_off: Vec<_> = file
+        .operations
+        .iter()
+        .filter(|other| other.status == OperationStatus::RolledBack && other.stock_applied_at.is_none())
+        .map(|other| other.id)
+        .collect();
     let mut unused = Vec::new();
     for review in file.reviews.iter_mut().filter(|review| review.is_open()) {
         if !STOCK_REASONS.contains(&review.reason) {
+            if review.operation.is_some_and(|id| called_off.contains(&id)) {
+                unused.push(review.reason);
+            }
             continue;
         }
         match waiting.iter().find(|(_, asked, _)| *asked == Some(review.id)) {

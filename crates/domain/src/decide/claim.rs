@@ -58,6 +58,9 @@ fn claim_one(draft: &mut Draft<'_>, file: &mut OrderFile, key: &OrderKey) -> Res
         return Ok(None);
     }
     let waiting = waiting_operations(file);
+    if waiting == 0 && delivery.task == Task::Verify && was_given_up(file) {
+        return Ok(None);
+    }
     if waiting == 0
         && delivery.doubts.is_empty()
         && delivery.task == Task::Send
@@ -87,6 +90,13 @@ fn claim_one(draft: &mut Draft<'_>, file: &mut OrderFile, key: &OrderKey) -> Res
         ..delivery
     });
     Ok(Some(claim))
+}
+
+/// What was sent in doubt before it was given up has arrived by now, or never will.
+fn was_given_up(file: &OrderFile) -> bool {
+    file.operations
+        .iter()
+        .any(|operation| operation.status == OperationStatus::Failed)
 }
 
 /// A merged form whose flag was never sent true owes nothing, and Saldo has no opinion on an order that it

@@ -95,6 +95,36 @@ pub(super) fn release(draft: &mut Draft<'_>, file: &mut OrderFile) {
     }
 }
 
+/// After the last that an order waited for was called off: what was held back is told, and so is what came from
+/// another form with its lines, for which no operation waits.
+pub(super) fn tell(draft: &mut Draft<'_>, file: &mut OrderFile) {
+    release(draft, file);
+    let told = file.order.flag_confirmed.unwrap_or(false) == file.order.level();
+    let failed = |operation: &Operation| operation.status == OperationStatus::Failed;
+    if file.order.touched && !told && file.delivery.is_none() && !file.operations.iter().any(failed) {
+        owe(draft, file);
+    }
+}
+
+/// What is held back until the form is covered waits for whatever the rest of the form waits for now.
+pub(super) fn keep_held_in_step(draft: &mut Draft<'_>, file: &mut OrderFile) {
+    let open = file.operations.iter().find(|other| is_unapplied(other));
+    let Some((waiting_for, review)) = open.map(|open| (open.waiting_for, open.review)) else {
+        return;
+    };
+    for operation in &mut file.operations {
+        let is_held = operation.status == OperationStatus::Pending
+            && operation.stock_applied_at.is_some()
+            && !super::claim::is_waiting(operation);
+        if let Some(waiting_for) = waiting_for
+            && is_held
+        {
+            operation.review = review;
+            draft.wait(operation, waiting_for, None);
+        }
+    }
+}
+
 /// Operations whose flag was held back until the form was covered now wait for delivery.
 pub(super) fn release_held(draft: &mut Draft<'_>, file: &mut OrderFile) {
     for operation in &mut file.operations {

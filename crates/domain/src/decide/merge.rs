@@ -354,12 +354,13 @@ fn ask_for_new_line(
 }
 
 /// Single lines of an order whose form has come: what they took goes over to the form's lines of that SKU, and
-/// what no line of the form covers comes back.
+/// what no line of the form covers comes back. Lines that came from another form have taken theirs already.
 pub(super) fn match_single_lines(
     draft: &mut Draft<'_>,
     file: &mut OrderFile,
     operation: &Operation,
     single_lines: Vec<Line>,
+    moved: &[usize],
 ) -> Result<(), Stop> {
     for single in single_lines {
         if let Some(same) = file.order.lines.iter_mut().find(|line| line.id == single.id) {
@@ -367,7 +368,7 @@ pub(super) fn match_single_lines(
             continue;
         }
         for part in single.parts {
-            hand_over(draft, file, operation, &single.id, &part)?;
+            hand_over(draft, file, operation, &single.id, &part, moved)?;
         }
     }
     Ok(())
@@ -379,6 +380,7 @@ fn hand_over(
     operation: &Operation,
     single: &LineItemId,
     part: &Part,
+    moved: &[usize],
 ) -> Result<(), Stop> {
     if part.taken > 0 {
         draft.move_stock(&Move {
@@ -390,7 +392,7 @@ fn hand_over(
         })?;
     }
     let mut left = part.taken;
-    for position in 0..file.order.lines.len() {
+    for position in (0..file.order.lines.len()).filter(|position| !moved.contains(position)) {
         let line = &file.order.lines[position];
         let Some(components) = apply::components(draft, file.order.key.account, line)? else {
             continue;

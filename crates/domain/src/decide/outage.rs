@@ -67,7 +67,9 @@ pub(super) fn give_up(
                 outcome.moved += 1;
             }
             if outcome.moved > moved_before {
-                file.delivery = None;
+                if let Some(given_up) = file.delivery.take() {
+                    super::settle::leave_in_doubt(draft, &mut file, given_up);
+                }
             } else if let Some(delivery) = &mut file.delivery {
                 // No operation waits for it (a merged form's false, a read-back): it is not given up, and it
                 // must not stand before those that are.

@@ -241,7 +241,7 @@ fn settle_without_stock(draft: &mut Draft<'_>, file: &mut OrderFile) -> Result<(
     } else {
         Standing::Settled
     };
-    level::release(draft, file);
+    level::tell(draft, file);
     Ok(())
 }
 

@@ -66,6 +66,7 @@ fn conclude(
     restored: Vec<Restored>,
 ) -> RollBackOutcome {
     leave_reviews(draft, &mut file, operation);
+    level::keep_held_in_step(draft, &mut file);
     if let Some(delivery) = &file.delivery
         && delivery.lease.is_none()
         && !file.order.touched
@@ -154,7 +155,7 @@ fn call_off(
         } else {
             Standing::GivenBack
         };
-        level::release(draft, &mut file);
+        level::tell(draft, &mut file);
     }
     Ok(conclude(draft, file, id, None, Vec::new()))
 }

@@ -58,7 +58,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
             draft.ask_widely(ReviewReason::AccountUnusable, Subject::Account(account), details)?;
             wait_for_account(draft, &mut file, delivery, failure, settle)?;
         }
-        Outcome::Permanent(failure) => fail(draft, &mut file, failure, settle)?,
+        Outcome::Permanent(failure) => fail(draft, &mut file, delivery, failure, settle)?,
         Outcome::NotMade { again_at } => {
             return_to_pending(draft, &mut file, "the call was not made")?;
             file.delivery = Some(Delivery {
@@ -198,8 +198,33 @@ fn try_later(
     let still_owed = file.operations.iter().any(is_waiting);
     if still_owed || exhausted.is_empty() {
         file.delivery = Some(Delivery { due_at, ..delivery });
+    } else {
+        leave_in_doubt(draft, file, delivery);
     }
     Ok(())
+}
+
+/// What a delivery that is given up had sent in doubt may still arrive. It is remembered until then, so that a
+/// level which changes meanwhile is read back; a claim that comes after it ends the delivery without a call.
+pub(super) fn leave_in_doubt(draft: &Draft<'_>, file: &mut OrderFile, given_up: Delivery) {
+    let wait = SignedDuration::from_secs(draft.policy.verify_after_seconds);
+    let last = given_up.doubts.sent_true_at.max(given_up.doubts.sent_false_at);
+    let arrives_by = last.map(|last| later(last, wait));
+    let Some(due_at) = arrives_by.filter(|moment| *moment > draft.now) else {
+        return;
+    };
+    match &mut file.delivery {
+        Some(next) => next.doubts = given_up.doubts,
+        None => {
+            file.delivery = Some(Delivery {
+                task: Task::Verify,
+                due_at,
+                owed_since: draft.now,
+                lease: None,
+                ..given_up
+            });
+        }
+    }
 }
 
 /// Counts the attempt against the operations under delivery, and says which retry comes next.
@@ -240,7 +265,13 @@ fn ask_about_failed(
 }
 
 /// The service refuses: no retry can help, a person is asked at once.
-fn fail(draft: &mut Draft<'_>, file: &mut OrderFile, failure: &Failure, settle: &Settle) -> Result<(), Stop> {
+fn fail(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    delivery: Delivery,
+    failure: &Failure,
+    settle: &Settle,
+) -> Result<(), Stop> {
     let mut failed = Vec::new();
     for operation in &mut file.operations {
         if operation.status == OperationStatus::Processing {
@@ -261,6 +292,9 @@ fn fail(draft: &mut Draft<'_>, file: &mut OrderFile, failure: &Failure, settle: 
     }
     ask_about_failed(draft, file, &failed, &failure.message);
     super::level::release(draft, file);
+    if !failed.is_empty() {
+        leave_in_doubt(draft, file, delivery);
+    }
     Ok(())
 }
 

@@ -383,8 +383,8 @@ pub(super) fn form_arrives(
             file.operations.insert(position, single);
         }
     }
-    merge::match_single_lines(draft, &mut file, &operation, single_lines)?;
     let moved = merge::absorb(draft, &mut file, &holders)?;
+    merge::match_single_lines(draft, &mut file, &operation, single_lines, &moved)?;
     file.order.first_operation = Some(operation.id);
     apply::stop_waiting(draft, &mut file);
     let lacking: Vec<usize> = (0..file.order.lines.len())
@@ -626,10 +626,11 @@ fn first_status(draft: &Draft<'_>, file: &OrderFile) -> Result<SyncStatus, Stop>
 /// Puts a file back and tells how its order stands.
 pub(super) fn conclude(
     draft: &mut Draft<'_>,
-    file: OrderFile,
+    mut file: OrderFile,
     status: SyncStatus,
     reason: Option<&str>,
 ) -> OrderOutcome {
+    level::keep_held_in_step(draft, &mut file);
     let operation = file.order.first_operation;
     let first = operation.and_then(|id| file.operation(id));
     let due = file

@@ -76,7 +76,7 @@ pub(super) fn end(draft: &mut Draft<'_>, review: ReviewId, deduct: bool) -> Resu
                 } else {
                     Standing::Settled
                 };
-                level::release(draft, &mut file);
+                level::tell(draft, &mut file);
             }
         }
         outcome

@@ -261,7 +261,8 @@ impl History {
             Step::Change(order, one, two) => {
                 let mut copy = self.first_copy(order);
                 for (line, quantity) in copy.iter_mut().zip([one, two]) {
-                    line.2 = quantity;
+                    // A merged form keeps the lines of both orders.
+                    line.2 = if order == 2 { quantity.max(1) } else { quantity };
                 }
                 copy.retain(|line| line.2 > 0);
                 // A form that is seen for the first time has the quantities that the buyer paid.

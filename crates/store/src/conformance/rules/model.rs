@@ -165,12 +165,15 @@ impl Model {
         let Some(known) = self.orders.get_mut(order) else {
             return;
         };
+        let taken = known.stands == Stands::Taken;
         for (line, sku, quantity) in copy {
+            // A line that was called off before it was taken has no difference to take.
+            let called_off = taken && known.lines.get(line).is_some_and(|line| !line.ever);
             let ours = known.lines.entry(line).or_insert_with(|| ModelLine {
                 sku,
                 ..ModelLine::default()
             });
-            ours.wanted += quantity - ours.quantity;
+            ours.wanted += if called_off { 0 } else { quantity - ours.quantity };
             ours.quantity = *quantity;
         }
         known.lines.retain(|line, ours| {
@@ -207,8 +210,8 @@ impl Model {
         for line in known.lines.values_mut() {
             *self.stock.entry(line.sku).or_default() -= line.wanted;
             line.net += line.wanted;
+            line.ever |= line.wanted != 0;
             line.wanted = 0;
-            line.ever = true;
             if !known.first_applied {
                 line.named = line.net;
             }
