@@ -157,9 +157,8 @@ impl Door {
         let server = Server::new(&address, context.global.key.clone())?;
         server.check_reachable().await.with_context(|| {
             format!(
-                "another process holds the database, and {address}, where its server should listen, cannot be \
-                 used; name the server with --server URL and a key with --key KEY (SALDO_SERVER, SALDO_KEY), or \
-                 stop that process"
+                "another process holds the database, so its server at {address} was asked (--server URL or \
+                 SALDO_SERVER names another, --key KEY or SALDO_KEY a key)"
             )
         })?;
         Ok(Self::Server(server))

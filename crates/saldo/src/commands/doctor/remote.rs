@@ -70,7 +70,7 @@ async fn check_accounts(service: &HttpOrdersService, accounts: &[RemoteAccount],
     findings.fine(
         AREA,
         format!(
-            "takes the credentials; {} accounts, {active} of them active",
+            "takes the credentials; accounts: {}, active: {active}",
             accounts.len()
         ),
     );
