@@ -362,11 +362,15 @@ pub(super) fn match_single_lines(
     single_lines: Vec<Line>,
     moved: &[usize],
 ) -> Result<(), Stop> {
+    // Lines that carry the form's own ids keep what they took, before anything is handed over.
+    let mut others = Vec::new();
     for single in single_lines {
-        if let Some(same) = file.order.lines.iter_mut().find(|line| line.id == single.id) {
-            same.parts = single.parts;
-            continue;
+        match file.order.lines.iter_mut().find(|line| line.id == single.id) {
+            Some(same) => same.parts = single.parts,
+            None => others.push(single),
         }
+    }
+    for single in others {
         for part in single.parts {
             hand_over(draft, file, operation, &single.id, &part, moved)?;
         }
@@ -400,6 +404,10 @@ fn hand_over(
         let Some(component) = components.iter().find(|component| component.sku == part.key.sku) else {
             continue;
         };
+        if !line.parts.is_empty() && line.parts.iter().all(|theirs| theirs.key != part.key) {
+            // It was taken under its own id already, as something else.
+            continue;
+        }
         let taken_already = line
             .parts
             .iter()
