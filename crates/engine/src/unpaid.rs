@@ -27,17 +27,23 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
             () = stop.cancelled() => return,
             () = tokio::time::sleep(std::time::Duration::from_secs(WATCH_SECONDS)) => {}
         }
-        if let Err(error) = look(&service, &stop).await {
+        let looked = tokio::select! {
+            biased;
+            // What was left half-way is looked at again, and a repeat is harmless.
+            () = stop.cancelled() => return,
+            looked = look(&service) => looked,
+        };
+        if let Err(error) = looked {
             tracing::warn!(%error, "unpaid orders could not be looked at; trying again in an hour");
         }
     }
 }
 
-async fn look(service: &StockSynchronizationService, stop: &CancellationToken) -> Result<(), StoreError> {
+async fn look(service: &StockSynchronizationService) -> Result<(), StoreError> {
     let core = service.core();
     let patience = match core.live_orders() {
         Some(true) => {
-            ask_for_each(service, stop).await?;
+            ask_for_each(service).await?;
             SignedDuration::from_hours(core.settings.unpaid_days.saturating_mul(24))
         }
         Some(false) => SignedDuration::from_hours(core.settings.unpaid_hours_frozen),
@@ -60,10 +66,7 @@ async fn look(service: &StockSynchronizationService, stop: &CancellationToken) -
 }
 
 /// Takes in the live copies of the orders that have waited longest.
-async fn ask_for_each(
-    service: &StockSynchronizationService,
-    stop: &CancellationToken,
-) -> Result<(), StoreError> {
+async fn ask_for_each(service: &StockSynchronizationService) -> Result<(), StoreError> {
     let filter = OperationFilter {
         statuses: vec![OperationStatus::Pending],
         waiting_for: Some(WaitingFor::Payment),
@@ -94,7 +97,7 @@ async fn ask_for_each(
     };
     // The store lists the newest first.
     for key in unpaid.into_iter().rev().take(ASKED_FOR_MAX) {
-        if stop.is_cancelled() || service.core().gate().is_shut() {
+        if service.core().gate().is_shut() {
             break;
         }
         match service.take_in_by_id(key.clone(), &caller).await {

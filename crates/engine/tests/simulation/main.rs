@@ -1,0 +1,25 @@
+//! Saldo in a deterministic simulation: virtual time, seeded randomness, a ledger in memory, and an orders
+//! service in process that fails in every way known of the real one.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a simulation that cannot be set up is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod account;
+mod chaos;
+mod circuit;
+mod credentials;
+mod fairness;
+mod immediate;
+mod leases;
+mod load;
+mod rates;
+mod retry;
+mod rollback;
+mod scenarios;
+mod stopping;
+mod wishes;

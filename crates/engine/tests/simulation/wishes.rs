@@ -1,0 +1,110 @@
+//! Orders that a webhook wishes for.
+
+use saldo_domain::decide::SyncStatus;
+use saldo_domain::review::ReviewReason;
+use saldo_store::{Store, StoreError};
+use serde_json::{Value, json};
+
+use crate::support::faults::Mode;
+use crate::support::{Setup, World, account, hasty, order, seconds, simulate};
+
+fn stored_form(id: &str) -> Value {
+    json!({
+        "id": id,
+        "status": "READY_FOR_PROCESSING",
+        "lineItems": [{
+            "id": format!("line-{id}"),
+            "offer": { "id": "1", "name": "Cup", "external": { "id": "cup" } },
+            "quantity": 1,
+        }],
+    })
+}
+
+#[test]
+fn a_wished_order_is_fetched_at_once_and_delivered() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        let key = order(1, 1);
+        world.remote.put_form(&key, stored_form("order-1-1"));
+        let caller = saldo_engine::Caller::named("webhook");
+        let answer = world
+            .saldo()
+            .take_in_by_id(key.clone(), &caller)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(answer.status, SyncStatus::Completed);
+        assert!(world.remote.flag(&key));
+        assert_eq!(world.ledger.wishes(10).await.unwrap(), []);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn a_wish_is_kept_while_the_service_is_away_and_fulfilled_later() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        let key = order(1, 1);
+        world.remote.put_form(&key, stored_form("order-1-1"));
+        world.set_mode(Mode::Refuses);
+        assert_eq!(
+            world.saldo().take_in_by_id(key.clone(), &hasty()).await.unwrap(),
+            None
+        );
+        seconds(600).await;
+        assert_eq!(world.ledger.wishes(10).await.unwrap().len(), 1);
+        assert_eq!(world.stock().await, 1_000_000);
+        world.set_mode(Mode::Up);
+        seconds(70).await;
+        assert_eq!(world.ledger.wishes(10).await.unwrap(), []);
+        assert!(world.remote.flag(&key));
+        assert_eq!(world.stock().await, 999_999);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn a_wished_order_that_the_service_already_holds_as_deducted_is_put_before_a_person() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        let key = order(1, 1);
+        world.remote.put_form(&key, stored_form("order-1-1"));
+        world.remote.put_flag(&key, true);
+        world.saldo().take_in_by_id(key.clone(), &hasty()).await.unwrap();
+        assert_eq!(world.reviews(ReviewReason::RemoteOnly).await.len(), 1);
+        assert_eq!(world.stock().await, 1_000_000);
+        assert_eq!(world.remote.history().flags().count(), 0);
+    });
+}
+
+#[test]
+fn an_order_that_the_service_does_not_hold_is_refused() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        let refused = world.saldo().take_in_by_id(order(1, 1), &hasty()).await;
+        assert!(matches!(refused, Err(StoreError::Refused(refusal)) if refusal.code == "order_not_found"));
+    });
+}
+
+#[test]
+fn wishes_that_cannot_be_fulfilled_do_not_hold_up_those_that_can() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        world.remote.faults(|faults| {
+            faults.gone.insert(account(1));
+        });
+        for number in 0..150 {
+            world
+                .ledger
+                .put_wish(&order(1, number), world.now())
+                .await
+                .unwrap();
+        }
+        seconds(1).await;
+        let key = order(2, 1);
+        world.remote.put_form(&key, stored_form("order-2-1"));
+        world.ledger.put_wish(&key, world.now()).await.unwrap();
+        seconds(200).await;
+        assert!(world.remote.flag(&key));
+    });
+}
