@@ -355,9 +355,11 @@ mod tests {
 
     #[test]
     fn what_this_version_cannot_do_is_refused_in_one_go() {
-        let mut config = Config::default();
-        config.mode = "shadow".to_owned();
-        config.database = "postgres://user:hush@host/saldo".to_owned();
+        let config = Config {
+            mode: "shadow".to_owned(),
+            database: "postgres://user:hush@host/saldo".to_owned(),
+            ..Config::default()
+        };
         let problems = config.check_possible().unwrap_err().0;
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(!problems.concat().contains("hush"));

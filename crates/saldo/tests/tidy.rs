@@ -1,4 +1,5 @@
 //! Rules of the house, checked on the repository itself.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

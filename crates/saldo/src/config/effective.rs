@@ -24,10 +24,8 @@ pub(crate) fn differences(left: &Table, right: &Table) -> Vec<String> {
 pub(crate) fn copy(into: &mut Table, from: &Table, keys: &[String]) {
     for key in keys {
         let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-        let parts = section.split('.').filter(|part| !part.is_empty());
-        let place = parts.fold(Some(&mut *into), |table, part| {
-            table?.get_mut(part)?.as_table_mut()
-        });
+        let mut parts = section.split('.').filter(|part| !part.is_empty());
+        let place = parts.try_fold(&mut *into, |table, part| table.get_mut(part)?.as_table_mut());
         if let (Some(place), Some(value)) = (place, at(from, key)) {
             place.insert(name.to_owned(), value.clone());
         }

@@ -189,7 +189,7 @@ impl Config {
             "reconciliation.batch_size",
             reconciliation.batch_size,
             1,
-            ORDERS_PER_PAGE as u64,
+            ORDERS_PER_PAGE,
             problems,
         );
         let hours = [
@@ -338,12 +338,14 @@ mod tests {
 
     #[test]
     fn every_problem_is_found_at_once_and_names_its_key() {
-        let mut config = Config::default();
-        config.database = "mysql://x".to_owned();
-        config.listen = "8080".to_owned();
-        config.mode = "maybe".to_owned();
-        config.language = "de".to_owned();
-        config.default_warehouse = " ".to_owned();
+        let mut config = Config {
+            database: "mysql://x".to_owned(),
+            listen: "8080".to_owned(),
+            mode: "maybe".to_owned(),
+            language: "de".to_owned(),
+            default_warehouse: " ".to_owned(),
+            ..Config::default()
+        };
         config.orders_service.base_url = "ftp://user:hush@x".to_owned();
         config.orders_service.timeout_ms = 0;
         config.intake.deduct_on = "sent".to_owned();

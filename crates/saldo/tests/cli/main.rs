@@ -1,4 +1,9 @@
 //! The program as a person meets it: real processes, real files.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "real processes are waited for in real time"
+)]
 
 mod configuration;
 mod help;
