@@ -57,7 +57,7 @@ pub struct BatchLineBody<'a> {
 /// batch that broke off is simply sent again; an `Idempotency-Key` is accepted and needs nothing kept.
 #[utoipa::path(
     post, path = "/api/v1/stock-sync/orders/batch", tag = "orders",
-    request_body(content = String, content_type = "application/x-ndjson",
+    request_body(content = Option<String>, content_type = "application/x-ndjson",
         description = "One order request a line."),
     responses((status = 200, description = "One result a line.", body = BatchLineBody,
         content_type = "application/x-ndjson"))

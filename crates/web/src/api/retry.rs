@@ -46,7 +46,7 @@ pub struct RetriedBody {
 /// Tries failed operations again
 #[utoipa::path(
     post, path = "/api/v1/stock-sync/retry", tag = "operations",
-    request_body = RetryRequest,
+    request_body = Option<RetryRequest>,
     responses((status = 200, description = "How many were tried again.", body = RetriedBody))
 )]
 pub(crate) async fn retry_many(app: App, call: Call) -> Result<Answer, Problem> {

@@ -30,7 +30,6 @@ use crate::wire::{ResolveBody, ReviewBody, SyncBody};
     example = json!({ "resolution": "retry", "note": "counted again" }))]
 pub struct ResolveRequest {
     /// The answer.
-    #[schema(inline)]
     pub resolution: ResolutionWord,
     /// What led to it.
     #[schema(min_length = 1, max_length = 2000)]
@@ -74,7 +73,6 @@ pub struct ResolveManyRequest {
     #[schema(min_items = 1, max_items = 1000)]
     pub ids: Option<Vec<Uuid>>,
     /// The answer; `map_sku` is for one review at a time.
-    #[schema(inline)]
     pub resolution: ResolutionWord,
     /// What led to it.
     #[schema(min_length = 1, max_length = 2000)]
