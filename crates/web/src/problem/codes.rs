@@ -244,6 +244,18 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "A mapping has 1 to 100 components, each with its own SKU and 1 to 1,000,000 units.",
     ),
     problem(
+        "balance_out_of_bounds",
+        422,
+        "More than a balance can hold",
+        "A balance would leave ±1,000,000,000,000 units. Nothing was changed.",
+    ),
+    problem(
+        "counted_twice",
+        422,
+        "Counted twice",
+        "A SKU stands twice for one warehouse in a count. Say each once.",
+    ),
+    problem(
         "cursor_invalid",
         422,
         "The cursor is none of ours",
