@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::review::{Answer, Resolution, Review, ReviewReason, Subject};
 use crate::stock::{Balance, Mapping, Movement, OfferKey, StockKey, add};
 use crate::text::one_line;
-use crate::view::{OrderFile, RecordedAnswer, Stop, View};
+use crate::view::{OrderFile, RecordedAnswer, Refusal, Stop, View};
 
 /// Collects what a decision changes. Dropped without [`Draft::finish`], nothing has happened.
 pub struct Draft<'a> {
@@ -117,7 +117,8 @@ impl<'a> Draft<'a> {
             None => self.view.balance(movement.key)?.cloned(),
         };
         let (quantity, sequence) = before.map_or((0, 0), |balance| (balance.quantity, balance.movements));
-        let after = add(quantity, movement.quantity).map_err(|error| Stop::Defect(error.to_string()))?;
+        let after = add(quantity, movement.quantity)
+            .map_err(|error| Refusal::invalid("balance_out_of_bounds", error.to_string()))?;
         if after < 0 && movement.quantity < 0 && !movement.negative_allowed {
             return Err(Stop::Defect(format!("{:?} would fall to {after}", movement.key)));
         }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::changes::Changes;
 use crate::delivery::Delivery;
@@ -81,15 +82,25 @@ pub struct DueRequest {
     pub count_max: usize,
 }
 
+/// Where an order stands in a list that has the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// When Saldo first heard of the order.
+    pub created_at: Timestamp,
+    /// The order.
+    pub order: OrderKey,
+}
+
 /// A list of orders that a decision asks for; each list is bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListKey {
     /// Orders whose delivery is due, accounts taking turns, the longest due first.
     Due(DueRequest),
-    /// Orders that wait for a SKU, oldest first.
-    AwaitingStock(StockKey),
-    /// Orders with an open `sku_missing` or `sku_unknown` review and a line of this offer, oldest first.
-    AwaitingOffer(OfferKey),
+    /// Orders that wait for a SKU, oldest first, after a place.
+    AwaitingStock(StockKey, Option<Place>),
+    /// Orders with an open `sku_missing` or `sku_unknown` review and a line of this offer, oldest first, after a
+    /// place.
+    AwaitingOffer(OfferKey, Option<Place>),
     /// Orders that have owed a delivery since before a moment, oldest first; of one account, or of all.
     OwedSince {
         /// Of one account, or of all.

@@ -175,9 +175,15 @@ async fn claim_early(core: &Core, only: Option<AccountId>) -> Result<Vec<Claim>,
     )]
     let drawn = (core.draw() * waiting.len() as f64) as usize;
     let (operation, key) = waiting.swap_remove(drawn.min(waiting.len() - 1));
-    core.store
+    match core
+        .store
         .execute(core.request(Command::Retry { operation }))
-        .await?;
+        .await
+    {
+        // Something was done about it meanwhile: there is another way to ask.
+        Err(StoreError::Refused(_)) => return Ok(Vec::new()),
+        retried => retried?,
+    };
     claim_these(core, ClaimOrders::These(vec![key])).await
 }
 
@@ -261,8 +267,10 @@ async fn call(core: &Core, claim: &Claim, permits: Permits, stop: &CancellationT
         .checked_add(longest)
         .is_ok_and(|end| end <= claim.until);
     if !fits || stop.is_cancelled() {
+        // A clock that jumped is not asked again at once, or it would be asked without end.
+        let again_at = core.now() + jiff::SignedDuration::from_secs(i64::from(!fits));
         return Attempted {
-            outcome: attempt::not_made(core.now()),
+            outcome: attempt::not_made(again_at),
             took_ms: 0,
             calls: 0,
         };

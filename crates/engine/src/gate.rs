@@ -286,7 +286,10 @@ impl Gate {
                 }
             }
             CallEnd::FailedTransiently => {
-                self.credentials.release_probe(permits.credentials);
+                // Whether the credentials are accepted again is not known: the next probe waits like after a refusal.
+                if matches!(permits.credentials, Permit::Probe(_)) {
+                    self.credentials.failed_transiently(permits.credentials, now);
+                }
                 // An account that is known to fail says nothing new about the service as a whole.
                 if !matches!(permits.account, Permit::Probe(_)) {
                     self.service.failed_transiently(permits.service, now);

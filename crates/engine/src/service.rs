@@ -11,9 +11,8 @@ use saldo_domain::decide::{
 use saldo_domain::ids::{AccountId, OperationId, OrderKey};
 use saldo_domain::operation::{Operation, OperationStatus};
 use saldo_domain::review::ReviewReason;
-use saldo_domain::stock::StockKey;
 use saldo_domain::text::Warehouse;
-use saldo_domain::view::ListKey;
+use saldo_domain::view::{ListKey, Place};
 use saldo_store::query::{OperationFilter, PAGE_ROWS_MAX, PageRequest, StockLineKey};
 use saldo_store::{SharedStore, StoreError};
 use tokio::sync::broadcast;
@@ -348,12 +347,14 @@ impl StockSynchronizationService {
         let mut tried_again = 0;
         match then {
             Some(Then::TryOffer(offer)) => {
-                tried_again = self.try_waiting(ListKey::AwaitingOffer(offer)).await?
+                tried_again = self
+                    .try_waiting(|after| ListKey::AwaitingOffer(offer.clone(), after))
+                    .await?
             }
             Some(Then::EndOutage(review)) => tried_again = outages::end(&self.core, review).await?,
             Some(Then::ProbeAccount(account)) => outages::probe_account(&self.core, account).await,
             Some(Then::EndUnpaid { review, deduct }) => {
-                tried_again = self.rounds(|| Command::EndUnpaid { review, deduct }).await?;
+                tried_again = self.rounds(|_| Command::EndUnpaid { review, deduct }).await?;
             }
             None => {}
         }
@@ -418,7 +419,8 @@ impl StockSynchronizationService {
     pub async fn map_offer(&self, map: Map, caller: &Caller) -> Result<u64, StoreError> {
         let offer = map.key.clone();
         self.execute(Command::Map(map), caller).await?;
-        self.try_waiting(ListKey::AwaitingOffer(offer)).await
+        self.try_waiting(|after| ListKey::AwaitingOffer(offer.clone(), after))
+            .await
     }
 
     /// The overall state.
@@ -460,20 +462,26 @@ impl StockSynchronizationService {
 
     /// Tries again all orders that wait for a SKU.
     pub(crate) async fn try_waiting_for_stock(&self, key: &StockLineKey) -> Result<u64, StoreError> {
-        self.try_waiting(ListKey::AwaitingStock(StockKey::clone(key)))
+        self.try_waiting(|after| ListKey::AwaitingStock(key.clone(), after))
             .await
     }
 
-    async fn try_waiting(&self, list: ListKey) -> Result<u64, StoreError> {
-        self.rounds(|| Command::Waiting(list.clone())).await
+    async fn try_waiting(&self, list: impl Fn(Option<Place>) -> ListKey) -> Result<u64, StoreError> {
+        self.rounds(|after| Command::Waiting(list(after))).await
     }
 
     /// Runs a bounded command over several orders until none remains for it; answers with how many were tried.
-    async fn rounds(&self, command: impl Fn() -> Command) -> Result<u64, StoreError> {
+    async fn rounds(&self, command: impl Fn(Option<Place>) -> Command) -> Result<u64, StoreError> {
         let mut tried_in_all = 0;
+        let mut after = None;
         for _ in 0..WAITING_ROUNDS_MAX {
-            let request = self.core.request(command());
-            let OrdersOutcome { deliver, tried, more } = match self.core.store.execute(request).await? {
+            let request = self.core.request(command(after.take()));
+            let OrdersOutcome {
+                deliver,
+                tried,
+                more,
+                last,
+            } = match self.core.store.execute(request).await? {
                 Outcome::Orders(outcome) => outcome,
                 other => return Err(unexpected(&other)),
             };
@@ -484,6 +492,7 @@ impl StockSynchronizationService {
             if !more {
                 break;
             }
+            after = last;
         }
         self.core.tell(Event::Status);
         Ok(tried_in_all)

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use saldo_domain::ids::{AccountId, OrderId, OrderKey, ReviewId};
 use saldo_domain::stock::{OfferKey, StockKey};
-use saldo_domain::view::{DueRequest, ListKey};
+use saldo_domain::view::{DueRequest, ListKey, Place};
 use saldo_store::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
 
 use crate::failure::Failure;
@@ -20,8 +20,8 @@ const WAITING_WITH_STOCK_MAX: usize = 100;
 pub(crate) fn list(connection: &Connection, list: &ListKey) -> Result<Vec<OrderKey>, Failure> {
     match list {
         ListKey::Due(request) => due(connection, request),
-        ListKey::AwaitingStock(key) => awaiting_stock(connection, key),
-        ListKey::AwaitingOffer(offer) => awaiting_offer(connection, offer),
+        ListKey::AwaitingStock(key, after) => awaiting_stock(connection, key, after.as_ref()),
+        ListKey::AwaitingOffer(offer, after) => awaiting_offer(connection, offer, after.as_ref()),
         ListKey::OwedSince { account, before } => owed_since(connection, *account, *before),
         ListKey::FailedUnder(review) => failed_under(connection, *review),
         ListKey::UnpaidSince { before } => unpaid_since(connection, *before),
@@ -113,34 +113,66 @@ fn row_limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn awaiting_stock(connection: &Connection, key: &StockKey) -> Result<Vec<OrderKey>, Failure> {
+const AWAITING_OFFER: &str = "SELECT orders.account, orders.order_id FROM review \
+    CROSS JOIN orders ON orders.account = review.account AND orders.order_id = review.order_id \
+    WHERE review.reason IN ('sku_missing', 'sku_unknown') AND ifnull(review.account, x'') = ?1 \
+    AND review.answered_at IS NULL \
+    AND (orders.created_at, orders.account, orders.order_id) > (?4, ?5, ?6) \
+    AND EXISTS (SELECT 1 FROM json_each(orders.lines) WHERE value ->> 'offer' = ?2) \
+    GROUP BY orders.account, orders.order_id \
+    ORDER BY orders.created_at, orders.account, orders.order_id LIMIT ?3";
+
+/// A place as the columns by which lists are ordered; without one, what stands before all.
+fn position(after: Option<&Place>) -> (i64, Vec<u8>, String) {
+    after.map_or((i64::MIN, Vec::new(), String::new()), |place| {
+        let Place { created_at, order } = place;
+        (
+            stored(*created_at),
+            order.account.as_uuid().into_bytes().to_vec(),
+            order.order.as_str().to_owned(),
+        )
+    })
+}
+
+fn awaiting_stock(
+    connection: &Connection,
+    key: &StockKey,
+    after: Option<&Place>,
+) -> Result<Vec<OrderKey>, Failure> {
+    let (created_at, account, order) = position(after);
     many(
         connection,
         "SELECT account, order_id FROM stock_wait WHERE sku = ?1 AND warehouse = ?2 \
+         AND (order_created_at, account, order_id) > (?4, ?5, ?6) \
          ORDER BY order_created_at, account, order_id LIMIT ?3",
         params![
             key.sku.as_str(),
             key.warehouse.as_str(),
-            row_limit(LIST_ORDERS_MAX)
+            row_limit(LIST_ORDERS_MAX),
+            created_at,
+            account,
+            order
         ],
         rows::order_key,
     )
 }
 
-fn awaiting_offer(connection: &Connection, offer: &OfferKey) -> Result<Vec<OrderKey>, Failure> {
+fn awaiting_offer(
+    connection: &Connection,
+    offer: &OfferKey,
+    after: Option<&Place>,
+) -> Result<Vec<OrderKey>, Failure> {
+    let (created_at, account, order) = position(after);
     many(
         connection,
-        "SELECT orders.account, orders.order_id FROM review \
-         CROSS JOIN orders ON orders.account = review.account AND orders.order_id = review.order_id \
-         WHERE review.reason IN ('sku_missing', 'sku_unknown') AND ifnull(review.account, x'') = ?1 \
-         AND review.answered_at IS NULL \
-         AND EXISTS (SELECT 1 FROM json_each(orders.lines) WHERE value ->> 'offer' = ?2) \
-         GROUP BY orders.account, orders.order_id \
-         ORDER BY orders.created_at, orders.account, orders.order_id LIMIT ?3",
+        AWAITING_OFFER,
         params![
             offer.account.as_uuid().as_bytes(),
             offer.offer.as_str(),
-            row_limit(LIST_ORDERS_MAX)
+            row_limit(LIST_ORDERS_MAX),
+            created_at,
+            account,
+            order
         ],
         rows::order_key,
     )

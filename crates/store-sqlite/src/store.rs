@@ -59,6 +59,7 @@ impl SqliteStore {
         let is_new = !path.exists();
         let mut writing = connection::open_writer(&path, &options)?;
         schema::migrate(&mut writing)?;
+        end_leases(&writing)?;
         if is_new {
             sync_directory(&path)?;
         }
@@ -423,4 +424,16 @@ const fn synchronous_word(level: i64) -> &'static str {
         2 => "full",
         _ => "extra",
     }
+}
+
+/// Ends every lease at start: the lock on the file says that no other process can hold one. Each such delivery is
+/// due at once; what its call may have sent is in doubt, and looked for, as after any lease that ended.
+fn end_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
+    connection
+        .execute(
+            "UPDATE delivery SET due_at = owed_since WHERE lease_token IS NOT NULL",
+            [],
+        )
+        .map_err(crate::failure::Failure::from)?;
+    Ok(())
 }

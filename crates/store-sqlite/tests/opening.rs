@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use saldo_domain::decide::{Command, Receipt, Request, StockLine};
-use saldo_domain::ids::CountedIds;
+use saldo_domain::decide::{
+    ClaimOrders, ClaimRequest, Command, Deduct, Outcome, Receipt, Request, StockLine,
+};
+use saldo_domain::ids::{AccountId, CountedIds, OrderId, OrderKey};
 use saldo_domain::policy::Policy;
 use saldo_domain::retry::RetryPolicy;
 use saldo_domain::stock::StockKey;
@@ -51,8 +53,12 @@ fn receipt(sku: &str, reference_bytes: usize) -> Request {
     };
     let lines = vec![StockLine { key, quantity: 1 }];
     let reference = Some("r".repeat(reference_bytes));
+    request(Command::Receive(Receipt { lines, reference }))
+}
+
+fn request(command: Command) -> Request {
     Request {
-        command: Command::Receive(Receipt { lines, reference }),
+        command,
         now: now(),
         by: "tester".to_owned(),
         answer_key: None,
@@ -269,4 +275,49 @@ async fn more_requests_than_may_wait_are_answered_busy() {
         .await
         .unwrap();
     assert_eq!(page.items[0].quantity, stored as i64);
+}
+
+#[tokio::test]
+async fn what_was_under_delivery_at_a_crash_is_due_at_once_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("saldo.db");
+    let store = open(&path).unwrap();
+    store.execute(receipt("A", 1)).await.unwrap();
+    let key = OrderKey {
+        account: AccountId::new(uuid::Uuid::nil()),
+        order: OrderId::parse("order").unwrap(),
+    };
+    let deduct = Deduct {
+        key: key.clone(),
+        line: None,
+        sku: Sku::parse("A").unwrap(),
+        quantity: 1,
+        warehouse: None,
+    };
+    store.execute(request(Command::Deduct(deduct))).await.unwrap();
+    let claim = || {
+        request(Command::Claim(ClaimRequest {
+            orders: ClaimOrders::These(vec![key.clone()]),
+        }))
+    };
+    let claimed = |outcome: Outcome| match outcome {
+        Outcome::Claimed(claims) => claims,
+        other => panic!("a claim was answered by {other:?}"),
+    };
+    let first = claimed(store.execute(claim()).await.unwrap());
+    assert_eq!(first.len(), 1);
+    assert!(
+        claimed(store.execute(claim()).await.unwrap()).is_empty(),
+        "it is leased"
+    );
+    // Nobody settles it: as far as the rules can tell, the process is gone.
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&path).unwrap();
+    let second = claimed(store.execute(claim()).await.unwrap());
+    assert_eq!(second.len(), 1);
+    assert_ne!(
+        second[0].token, first[0].token,
+        "the outcome of the first call can no longer be settled"
+    );
 }

@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::review::{Resolution, ReviewReason, Subject};
 use crate::stock::{Component, OfferKey, StockKey};
 use crate::text::{Sku, Warehouse};
-use crate::view::{DueRequest, ListKey};
+use crate::view::{DueRequest, ListKey, Place};
 
 /// Everything that changes state.
 #[derive(Debug, Clone, PartialEq)]
@@ -326,8 +326,10 @@ pub struct OrdersOutcome {
     pub deliver: Vec<OrderKey>,
     /// How many were tried.
     pub tried: usize,
-    /// Whether more may remain: ask again.
+    /// Whether more may remain: ask again, after `last` where there is one.
     pub more: bool,
+    /// The place of the last order that was tried, in lists that it may still stand in.
+    pub last: Option<Place>,
 }
 
 /// What a rollback restored.

@@ -9,7 +9,7 @@ use crate::limits::RETRIED_TOGETHER_MAX;
 use crate::operation::{Operation, OperationStatus, WaitingFor};
 use crate::order::Standing;
 use crate::review::ReviewReason;
-use crate::view::{ListKey, OrderFile, Refusal, Stop};
+use crate::view::{ListKey, OrderFile, Place, Refusal, Stop};
 
 /// Tries again what an order waits for.
 pub(super) fn try_again(draft: &mut Draft<'_>, key: &OrderKey) -> Result<OrderOutcome, Stop> {
@@ -84,9 +84,9 @@ pub(super) fn waiting(draft: &mut Draft<'_>, list: &ListKey) -> Result<OrdersOut
     let orders = outage::listed(draft, list.clone())?;
     let mut outcome = OrdersOutcome {
         tried: orders.len(),
+        more: orders.len() >= RETRIED_TOGETHER_MAX,
         ..OrdersOutcome::default()
     };
-    let mut served = 0;
     for key in orders {
         let Some(mut file) = draft.take(&key)? else {
             continue;
@@ -99,17 +99,14 @@ pub(super) fn waiting(draft: &mut Draft<'_>, list: &ListKey) -> Result<OrdersOut
         if waits {
             fill_again(draft, &mut file, false)?;
         }
-        let still_waits = matches!(
-            file.order.standing,
-            Standing::AwaitsStock | Standing::AwaitsReview
-        );
-        served += usize::from(!still_waits);
+        outcome.last = Some(Place {
+            created_at: file.order.created_at,
+            order: key,
+        });
         outcome
             .deliver
             .extend(take_in::answer(draft, file, false)?.deliver);
     }
-    // A round that served nobody would serve nobody again.
-    outcome.more = served > 0 && outcome.tried >= RETRIED_TOGETHER_MAX;
     Ok(outcome)
 }
 

@@ -21,6 +21,15 @@ pub(super) fn receive(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<Docume
 
 /// Goods were counted: each balance is set to what was found.
 pub(super) fn count(draft: &mut Draft<'_>, count: &Count) -> Result<DocumentOutcome, Stop> {
+    for (position, line) in count.lines.iter().enumerate() {
+        if count.lines[..position].iter().any(|other| other.key == line.key) {
+            let detail = format!(
+                "{} in {} stands twice in the count",
+                line.key.sku, line.key.warehouse
+            );
+            return Err(Refusal::invalid("counted_twice", detail).into());
+        }
+    }
     let mut moves = Vec::with_capacity(count.lines.len());
     for line in &count.lines {
         let known = draft.available(&line.key)?;

@@ -13,12 +13,14 @@ use saldo_domain::decide::{Refund, RefundLine};
 use saldo_domain::ids::{AccountId, OperationId, OrderId, OrderKey};
 use saldo_domain::operation::OperationStatus;
 use saldo_domain::retry::RetryPolicy;
+use saldo_domain::review::ReviewReason;
 use saldo_engine::settings::Settings;
 use saldo_engine::{Caller, RetryFilter};
 use saldo_orders_service::{CallError, FoundOrder, Health, LiveOrders, OrdersService, Page, RemoteAccount};
 use saldo_store::StoreError;
 
 use crate::support::faults::{Faults, Mode};
+use crate::support::history::Asked;
 use crate::support::{Setup, World, account, form, hasty, milliseconds, order, seconds, simulate, sku};
 
 const STEPS: u32 = 60;
@@ -35,6 +37,7 @@ fn setup(random: &mut ChaCha8Rng, seed: u64) -> Setup {
             account_requests_per_second: random.random_range(1..50),
             circuit: CircuitPolicy {
                 enabled: random.random_bool(0.8),
+                give_up_hours: random.random_range(1..3),
                 ..CircuitPolicy::default()
             },
             ..Settings::default()
@@ -176,8 +179,40 @@ fn allow_refusal<T>(result: Result<T, StoreError>) {
     }
 }
 
-/// One history from a seed. Panics when anything is wrong; answers with a hash of all that happened.
-fn run(seed: u64) -> u64 {
+/// What came to pass in a history, besides all being well.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Told {
+    hash: u64,
+    done_late: usize,
+    abandoned: usize,
+    read_back: usize,
+    given_up: usize,
+    delivery_failed: usize,
+    account_unusable: usize,
+}
+
+async fn tell(world: &World) -> Told {
+    let history = world.remote.history();
+    let mut hasher = DefaultHasher::new();
+    history.hash(&mut hasher);
+    format!("{:?}", world.ledger.dump()).hash(&mut hasher);
+    Told {
+        hash: hasher.finish(),
+        done_late: world.remote.done_late(),
+        abandoned: history.0.iter().filter(|call| call.abandoned).count(),
+        read_back: history
+            .0
+            .iter()
+            .filter(|call| call.asked == Asked::ReadFlag)
+            .count(),
+        given_up: world.reviews(ReviewReason::GaveUp).await.len(),
+        delivery_failed: world.reviews(ReviewReason::DeliveryFailed).await.len(),
+        account_unusable: world.reviews(ReviewReason::AccountUnusable).await.len(),
+    }
+}
+
+/// One history from a seed. Panics when anything is wrong.
+fn run(seed: u64) -> Told {
     simulate(async move {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let world = World::begin(setup(&mut random, seed)).await;
@@ -193,20 +228,17 @@ fn run(seed: u64) -> u64 {
             if chaos.random.random_bool(0.02) {
                 chaos.restart().await;
             }
-            let longest = if chaos.random.random_bool(0.1) {
-                600_000
-            } else {
-                5_000
+            let longest = match chaos.random.random_range(0..40) {
+                0 => 7_200_000,
+                1..4 => 600_000,
+                _ => 5_000,
             };
             milliseconds(chaos.random.random_range(0..longest)).await;
             chaos.world.assert_safe().await;
         }
         heal(&chaos.world).await;
         chaos.world.assert_at_rest().await;
-        let mut hasher = DefaultHasher::new();
-        chaos.world.remote.history().hash(&mut hasher);
-        format!("{:?}", chaos.world.ledger.dump()).hash(&mut hasher);
-        hasher.finish()
+        tell(&chaos.world).await
     })
 }
 
@@ -234,12 +266,22 @@ fn whatever_fails_nothing_unsafe_happens_and_both_sides_agree_in_the_end() {
         .and_then(|count| count.parse().ok())
         .unwrap_or(150);
     let first = first.unwrap_or(0);
+    let mut all = Vec::new();
     for seed in first..first + count {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        assert!(
-            outcome.is_ok(),
-            "run it again with SALDO_SEED={seed} SALDO_SEEDS=1"
-        );
+        match std::panic::catch_unwind(|| run(seed)) {
+            Ok(told) => all.push(told),
+            Err(_) => panic!("run it again with SALDO_SEED={seed} SALDO_SEEDS=1"),
+        }
+    }
+    // What is never reached is not tested.
+    let reached = |count: fn(&Told) -> usize| all.iter().map(count).sum::<usize>() > 0;
+    if count >= 100 {
+        assert!(reached(|told| told.done_late), "a flag that arrived late");
+        assert!(reached(|told| told.abandoned), "a call that was given up");
+        assert!(reached(|told| told.read_back), "a flag that was read back");
+        assert!(reached(|told| told.given_up), "an outage too long");
+        assert!(reached(|told| told.delivery_failed), "retries used up");
+        assert!(reached(|told| told.account_unusable), "an account that was gone");
     }
 }
 

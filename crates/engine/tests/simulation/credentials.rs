@@ -55,3 +55,25 @@ fn they_are_probed_even_with_the_circuit_breaker_switched_off() {
         world.assert_at_rest().await;
     });
 }
+
+#[test]
+fn a_probe_of_them_that_meets_an_outage_waits_like_one_that_was_refused() {
+    simulate(async {
+        let setup = Setup {
+            settings: crate::circuit::switched_off(),
+            ..Setup::default()
+        };
+        let world = World::begin(setup).await;
+        world.set_mode(Mode::CredentialsRefused);
+        world.post_many(1, 50).await;
+        seconds(5).await;
+        world.set_mode(Mode::Refuses);
+        let before = world.remote.history().0.len();
+        seconds(600).await;
+        let calls = world.remote.history().0.len() - before;
+        assert!(calls <= 30, "{calls} calls in ten minutes");
+        world.set_mode(Mode::Up);
+        seconds(120).await;
+        world.assert_at_rest().await;
+    });
+}

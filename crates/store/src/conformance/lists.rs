@@ -112,7 +112,7 @@ pub(super) async fn orders_wait_for_stock_and_are_found_again(fixture: &Fixture)
         must!(store.waiting_with_stock().await, "waiting_with_stock"),
         [stock("A")]
     );
-    let waiting = Command::Waiting(ListKey::AwaitingStock(stock("A")));
+    let waiting = Command::Waiting(ListKey::AwaitingStock(stock("A"), None));
     match done(store, request(11, waiting)).await {
         Outcome::Orders(outcome) => assert_eq!(outcome.deliver, [order(1, "second")], "oldest first"),
         other => panic!("waiting orders answered {other:?}"),
@@ -142,7 +142,7 @@ pub(super) async fn orders_wait_for_stock_and_are_found_again(fixture: &Fixture)
     assert_eq!(mapped.map(|mapping| mapping.components), Some(components));
     match done(
         store,
-        request(14, Command::Waiting(ListKey::AwaitingOffer(offer))),
+        request(14, Command::Waiting(ListKey::AwaitingOffer(offer, None))),
     )
     .await
     {

@@ -9,6 +9,7 @@ mod lists;
 mod pages;
 mod plain_rows;
 mod random;
+mod rules;
 mod same_as_model;
 mod violations;
 
@@ -90,6 +91,7 @@ where
     batches::callers_at_once_lose_nothing(&make(forms::rules()).await).await;
     violations::planted_violations_are_found(&make).await;
     same_as_model::any_requests_end_as_in_the_model(&make).await;
+    rules::exercise_rules(&make).await;
 }
 
 /// Says which part failed, and how.

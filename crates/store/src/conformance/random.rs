@@ -396,9 +396,9 @@ fn order_command(act: &Act, tables: &Tables) -> Option<Command> {
             sku: number,
             by_offer,
         } => Command::Waiting(if *by_offer {
-            ListKey::AwaitingOffer(offer_key(*account_number, *number))
+            ListKey::AwaitingOffer(offer_key(*account_number, *number), None)
         } else {
-            ListKey::AwaitingStock(stock_key(*number, 0))
+            ListKey::AwaitingStock(stock_key(*number, 0), None)
         }),
         Act::RollBack { operation, force } => Command::RollBack(RollBack {
             operation: nth_operation(tables, *operation)?,

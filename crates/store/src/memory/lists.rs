@@ -8,7 +8,7 @@ use saldo_domain::operation::{Operation, OperationStatus, WaitingFor};
 use saldo_domain::order::Order;
 use saldo_domain::review::ReviewReason;
 use saldo_domain::stock::StockKey;
-use saldo_domain::view::{DueRequest, ListKey};
+use saldo_domain::view::{DueRequest, ListKey, Place};
 
 use super::tables::Tables;
 use crate::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
@@ -17,17 +17,21 @@ impl Tables {
     pub(super) fn list(&self, list: &ListKey) -> Vec<OrderKey> {
         match list {
             ListKey::Due(request) => self.due(request),
-            ListKey::AwaitingStock(key) => {
-                oldest_first(self.orders.values().filter(|order| order.awaited.contains(key)))
+            ListKey::AwaitingStock(key, after) => {
+                let waiting = self.orders.values().filter(|order| order.awaited.contains(key));
+                oldest_first(waiting, after.as_ref())
             }
-            ListKey::AwaitingOffer(offer) => oldest_first(self.orders.values().filter(|order| {
-                order.key.account == offer.account
-                    && order
-                        .lines
-                        .iter()
-                        .any(|line| line.offer.as_ref() == Some(&offer.offer))
-                    && self.asks_for_sku(&order.key)
-            })),
+            ListKey::AwaitingOffer(offer, after) => oldest_first(
+                self.orders.values().filter(|order| {
+                    order.key.account == offer.account
+                        && order
+                            .lines
+                            .iter()
+                            .any(|line| line.offer.as_ref() == Some(&offer.offer))
+                        && self.asks_for_sku(&order.key)
+                }),
+                after.as_ref(),
+            ),
             ListKey::OwedSince { account, before } => self.owed_since(*account, *before),
             ListKey::FailedUnder(review) => {
                 let mut orders: Vec<OrderKey> = Vec::new();
@@ -126,14 +130,18 @@ impl Tables {
     }
 }
 
-fn oldest_first<'o>(orders: impl Iterator<Item = &'o Order>) -> Vec<OrderKey> {
-    let mut found: Vec<(Timestamp, OrderKey)> = orders
-        .map(|order| (order.created_at, order.key.clone()))
+fn oldest_first<'o>(orders: impl Iterator<Item = &'o Order>, after: Option<&Place>) -> Vec<OrderKey> {
+    let mut places: Vec<Place> = orders
+        .map(|order| Place {
+            created_at: order.created_at,
+            order: order.key.clone(),
+        })
+        .filter(|place| after.is_none_or(|after| place > after))
         .collect();
-    found.sort();
-    found
+    places.sort();
+    places
         .into_iter()
         .take(LIST_ORDERS_MAX)
-        .map(|(_, key)| key)
+        .map(|place| place.order)
         .collect()
 }

@@ -168,6 +168,7 @@ where
             a_sku_never_held_is_reviewed,
             too_little_stock_is_reviewed_with_what_is_short,
             a_receipt_tries_again_by_itself,
+            orders_that_want_more_do_not_hold_up_those_that_want_less,
             a_repeat_tries_again,
             an_order_is_deducted_whole_or_not_at_all,
             a_balance_never_falls_below_zero_unless_allowed,

@@ -55,6 +55,19 @@ pub(super) async fn a_receipt_tries_again_by_itself(world: &mut World) {
     assert_eq!(review.answer.unwrap().by, "saldo");
 }
 
+pub(super) async fn orders_that_want_more_do_not_hold_up_those_that_want_less(world: &mut World) {
+    world.receive("A", 1).await;
+    // More than are tried again in one transaction.
+    for number in 0..101 {
+        let (order, line) = (format!("o{number}"), format!("l{number}"));
+        world.post(form(&order).line(&line, "A", 100)).await;
+    }
+    world.post(form("small").line("small", "A", 2)).await;
+    world.receive("A", 4).await;
+    world.expect_no_review("small").await;
+    world.expect_balance("A", 3).await;
+}
+
 pub(super) async fn a_repeat_tries_again(world: &mut World) {
     world.receive("A", 1).await;
     world.post(form("o1").line("l1", "A", 2)).await;

@@ -22,7 +22,7 @@ use saldo_domain::retry::RetryPolicy;
 use saldo_domain::review::{Resolution, Review, ReviewReason, Subject};
 use saldo_domain::stock::{Component, OfferKey, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
-use saldo_domain::view::{DueRequest, ListKey, OrderFile, Refusal};
+use saldo_domain::view::{DueRequest, ListKey, OrderFile, Place, Refusal};
 use uuid::Uuid;
 
 use super::super::Fixture;
@@ -231,7 +231,8 @@ impl World {
     /// Goods come in, and what waits for them is tried again, as the engine does.
     pub(super) async fn receive(&mut self, name: &str, quantity: i64) {
         self.receive_only(name, quantity).await;
-        self.try_waiting(ListKey::AwaitingStock(stock(name))).await;
+        self.try_waiting(|after| ListKey::AwaitingStock(stock(name), after))
+            .await;
     }
 
     /// Goods come in, and the process stops before anything else is done.
@@ -276,10 +277,11 @@ impl World {
         }
     }
 
-    pub(super) async fn try_waiting(&mut self, list: ListKey) {
+    pub(super) async fn try_waiting(&mut self, list: impl Fn(Option<Place>) -> ListKey) {
+        let mut after = None;
         loop {
-            match self.ask(Command::Waiting(list.clone())).await {
-                Ok(Outcome::Orders(orders)) if orders.more => {}
+            match self.ask(Command::Waiting(list(after))).await {
+                Ok(Outcome::Orders(orders)) if orders.more => after = orders.last,
                 Ok(Outcome::Orders(_)) => return,
                 other => panic!("{}: trying again was answered with {other:?}", self.name),
             }
@@ -296,7 +298,8 @@ impl World {
             components: components(to),
         };
         self.ask(Command::Map(map)).await.unwrap();
-        self.try_waiting(ListKey::AwaitingOffer(offer)).await;
+        self.try_waiting(|after| ListKey::AwaitingOffer(offer.clone(), after))
+            .await;
     }
 
     pub(super) async fn balance(&self, name: &str) -> Option<i64> {
@@ -475,7 +478,10 @@ impl World {
         };
         // What is to follow, as the engine does it.
         match &outcome.then {
-            Some(Then::TryOffer(offer)) => self.try_waiting(ListKey::AwaitingOffer(offer.clone())).await,
+            Some(Then::TryOffer(offer)) => {
+                self.try_waiting(|after| ListKey::AwaitingOffer(offer.clone(), after))
+                    .await
+            }
             Some(Then::EndOutage(review)) => {
                 self.end_outage(*review).await;
             }
