@@ -1,0 +1,13 @@
+//! The demonstration: everything in one process, on an empty folder, over real HTTP.
+//!
+//! It tells in plain words what happens, and ends with the proof that both sides agree.
+
+mod forms;
+
+mod house;
+
+mod story;
+
+mod proof;
+
+pub(crate) use story::{Story, tell};

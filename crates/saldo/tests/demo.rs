@@ -1,0 +1,30 @@
+//! The demonstration proves what it claims, and its proof can fail.
+
+mod support;
+
+use std::process::Output;
+
+fn demo(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let quick = ["demo", "--orders", "30", "--seconds", "1", "--no-open"];
+    support::saldo(folder.path()).args(quick).args(arguments).output().unwrap()
+}
+
+#[test]
+fn the_demonstration_ends_with_the_proof_that_both_sides_agree() {
+    let output = demo(&[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for told in ["operations that waited were delivered", "a person is asked", "remote flag: cleared", "0  differences"] {
+        assert!(text.contains(told), "it does not tell of {told:?}: {text}");
+    }
+    assert!(text.contains("Both sides agree on all 31 orders."));
+}
+
+#[test]
+fn a_single_flipped_flag_fails_the_proof() {
+    let output = demo(&["--flip-flag"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("1  differences"), "{text}");
+}
