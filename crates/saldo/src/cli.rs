@@ -52,6 +52,8 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 #[non_exhaustive]
 pub(crate) enum Command {
+    /// Show everything at work on an empty folder, and prove that both sides agree in the end.
+    Demo(commands::demo::Arguments),
     /// Run the service: API, workers, scheduled tasks.
     Serve(commands::serve::Arguments),
     /// Write a commented saldo.toml, make the database, print the first admin key.

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod keys;
@@ -56,6 +57,7 @@ impl Context {
 /// Runs one command.
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<End> {
     match command {
+        Command::Demo(arguments) => demo::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments, context).await,
         Command::Init(arguments) => init::run(arguments, context).await,
         Command::Process(arguments) => process::run(arguments, context).await,

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod components;
 mod config;
+mod demo;
 mod door;
 mod edge;
 mod exit;
