@@ -237,11 +237,17 @@ impl StockSynchronizationService {
         if ids.is_empty() {
             ids = self.failed_operations(&filter).await?;
         }
+        self.remember(caller).await?;
+        // The key stands for the whole of it, and not for each operation.
+        let keyless = Caller {
+            answer_key: None,
+            ..caller.clone()
+        };
         let mut retried = 0;
         for chunk in ids.chunks(PAGE_ROWS_MAX) {
             let requests = chunk
                 .iter()
-                .map(|id| self.request(Command::Retry { operation: *id }, caller))
+                .map(|id| self.request(Command::Retry { operation: *id }, &keyless))
                 .collect();
             for (result, id) in self.core.store.execute_all(requests).await.into_iter().zip(chunk) {
                 match result {
@@ -256,6 +262,18 @@ impl StockSynchronizationService {
             self.core.wake.notify_one();
         }
         Ok(retried)
+    }
+
+    /// Keeps the caller's idempotency key for what no single decision answers: another request under it is then
+    /// refused, and a repeat can be answered alike.
+    ///
+    /// # Errors
+    /// When the key was used for another request, or the store cannot be reached.
+    pub async fn remember(&self, caller: &Caller) -> Result<(), StoreError> {
+        if caller.answer_key.is_some() {
+            self.execute(Command::Remember, caller).await?;
+        }
+        Ok(())
     }
 
     async fn failed_operations(&self, filter: &RetryFilter) -> Result<Vec<OperationId>, StoreError> {

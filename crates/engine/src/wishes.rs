@@ -39,6 +39,7 @@ pub(crate) async fn take_in_by_id(
         Err(FetchError::NotNow(reason)) => {
             tracing::info!(order = %key, reason, "the order cannot be fetched now; the wish is kept");
             core.store.put_wish(key, core.now()).await?;
+            service.remember(caller).await?;
             Ok(None)
         }
     }

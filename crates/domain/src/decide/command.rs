@@ -74,6 +74,8 @@ pub enum Command {
         /// Whether to deduct them; otherwise they are called off.
         deduct: bool,
     },
+    /// Only keep the idempotency key: for what is asked of many rows at once, or of none.
+    Remember,
     /// Close a `stuck_unpaid` review under which no order waits any more.
     CloseUnpaid {
         /// The review.

@@ -113,6 +113,7 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
         Command::EndOutage { review } => outage::end(draft, *review).map(Outcome::Outage),
         Command::AskAboutUnpaid { before } => unpaid::ask(draft, *before).map(Outcome::Outage),
         Command::EndUnpaid { review, deduct } => unpaid::end(draft, *review, *deduct).map(Outcome::Orders),
+        Command::Remember => Ok(Outcome::Done),
         Command::CloseUnpaid { review } => unpaid::close(draft, *review).map(|()| Outcome::Done),
         Command::CloseWidely { reason, subject } => {
             resolve::close_widely(draft, *reason, subject).map(|()| Outcome::Done)

@@ -59,6 +59,7 @@ pub(crate) async fn post_account(app: App, call: Call) -> Result<Answer, Problem
     let problems = Problems::default();
     call.no_query(&problems);
     let (id, name) = read(&call.json()?, problems)?;
+    app.service.remember(&call.caller(false)).await?;
     let account = Account {
         id,
         name: Some(name),

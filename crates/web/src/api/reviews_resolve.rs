@@ -214,6 +214,7 @@ pub(crate) async fn resolve_many(app: App, call: Call) -> Result<Answer, Problem
     let problems = Problems::default();
     call.no_query(&problems);
     let many = read_many(&call.json()?, problems)?;
+    app.service.remember(&call.caller(false)).await?;
     let (reviews, more) = matching(&app, &many).await?;
     // Waiting for one delivery after the other would take minutes: the workers do it.
     let caller = Caller {

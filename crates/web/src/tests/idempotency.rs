@@ -128,3 +128,53 @@ async fn keys_of_two_owners_do_not_meet() {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_many_rows_or_of_none_keeps_its_key_too() {
+    let world = World::open();
+    let account = json!({ "token_id": "6f652857-8798-5791-b345-f84d5a9ec333", "name": "one" });
+    let renamed = json!({ "token_id": "6f652857-8798-5791-b345-f84d5a9ec333", "name": "two" });
+    let lines = json!({ "lines": [{ "sku": "KUB-330-GRA", "quantity": 1 }] });
+    let more = json!({ "lines": [{ "sku": "KUB-330-GRA", "quantity": 2 }] });
+    let asked = [
+        ("/api/v1/stock-sync/accounts", &account, &renamed),
+        ("/api/v1/stock/validate", &lines, &more),
+        (
+            "/api/v1/stock-sync/retry",
+            &json!({}),
+            &json!({ "status": "failed" }),
+        ),
+    ];
+    for (path, body, other) in asked {
+        let first = send(&world, path, "many", body).await;
+        assert_eq!(first.status, 200, "{path}: {}", first.text);
+        assert_eq!(send(&world, path, "many", body).await.text, first.text, "{path}");
+        assert_eq!(send(&world, path, "many", other).await.status, 409, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_key_over_many_retries_tries_each_of_them() {
+    let world = World::open();
+    send(&world, RECEIPTS, "a", &receipt(50)).await;
+    world.refuse_flags();
+    let mut orders = Vec::new();
+    for number in 0..3 {
+        let mut order = order();
+        order["order"]["id"] = json!(format!("order-{number}"));
+        order["order"]["lineItems"][0]["id"] = json!(format!("line-{number}"));
+        let answer = world.post("/api/v1/stock-sync/orders", &order).await;
+        assert_eq!(answer.json()["status"], "failed", "{}", answer.text);
+        orders.push(order);
+    }
+    world.accept_flags();
+    let retried = send(&world, "/api/v1/stock-sync/retry", "all", &json!({})).await;
+    assert_eq!(retried.json()["retried"], 3, "{}", retried.text);
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    for order in &orders {
+        assert_eq!(
+            world.post("/api/v1/stock-sync/orders", order).await.json()["status"],
+            "completed"
+        );
+    }
+}

@@ -15,6 +15,7 @@ use serde_json::Value;
 #[derive(Default)]
 pub(super) struct FakeOrdersService {
     pub(super) down: AtomicBool,
+    pub(super) refuses_flags: AtomicBool,
     pub(super) flags: Mutex<BTreeMap<OrderKey, bool>>,
     pub(super) forms: Mutex<BTreeMap<OrderKey, Value>>,
 }
@@ -38,6 +39,14 @@ impl FakeOrdersService {
 impl OrdersService for FakeOrdersService {
     async fn set_flag(&self, account: AccountId, order: &OrderId, flag: bool) -> Result<(), CallError> {
         self.answers()?;
+        if self.refuses_flags.load(Ordering::SeqCst) {
+            return Err(CallError {
+                class: ErrorClass::Permanent,
+                message: "the service refuses".to_owned(),
+                retry_after_seconds: None,
+                status: Some(422),
+            });
+        }
         self.flags.lock().unwrap().insert(
             OrderKey {
                 account,

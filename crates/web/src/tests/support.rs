@@ -162,6 +162,14 @@ impl World {
         }
     }
 
+    pub(super) fn refuse_flags(&self) {
+        self.remote.refuses_flags.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn accept_flags(&self) {
+        self.remote.refuses_flags.store(false, Ordering::SeqCst);
+    }
+
     pub(super) fn stop_remote(&self) {
         self.remote.down.store(true, Ordering::SeqCst);
     }

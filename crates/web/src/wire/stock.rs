@@ -44,7 +44,10 @@ pub struct SkuBody<'a> {
     /// Units on hand in all warehouses together.
     pub quantity: i64,
     /// By warehouse.
-    pub balances: Vec<BalanceBody<'a>>,
+    pub items: Vec<BalanceBody<'a>>,
+    /// Where further warehouses begin in `GET /api/v1/stock?sku=`; none after the last.
+    #[schema(required)]
+    pub next_cursor: Option<&'a str>,
 }
 
 /// An immutable ledger entry.

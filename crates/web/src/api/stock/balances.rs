@@ -88,7 +88,8 @@ pub(crate) async fn get_sku(app: App, call: Call) -> Result<Answer, Problem> {
     Answer::ok(&SkuBody {
         sku: sku.as_str(),
         quantity: balances.items.iter().map(|balance| balance.quantity).sum(),
-        balances: balances.items.iter().map(BalanceBody::new).collect(),
+        items: balances.items.iter().map(BalanceBody::new).collect(),
+        next_cursor: balances.next_cursor.as_deref(),
     })
 }
 

@@ -42,6 +42,7 @@ pub(crate) async fn validate(app: App, call: Call) -> Result<Answer, Problem> {
     let problems = Problems::default();
     call.no_query(&problems);
     let lines = read(&call.json()?, problems, &app.service.default_warehouse())?;
+    app.service.remember(&call.caller(false)).await?;
     let mut keys: Vec<StockKey> = lines.iter().map(|line| line.key.clone()).collect();
     keys.sort();
     keys.dedup();
