@@ -1,4 +1,8 @@
 //! The demonstration proves what it claims, and its proof can fail.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
 
 mod support;
 
@@ -7,15 +11,28 @@ use std::process::Output;
 fn demo(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let quick = ["demo", "--orders", "30", "--seconds", "1", "--no-open"];
-    support::saldo(folder.path()).args(quick).args(arguments).output().unwrap()
+    support::saldo(folder.path())
+        .args(quick)
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 #[test]
 fn the_demonstration_ends_with_the_proof_that_both_sides_agree() {
     let output = demo(&[]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    for told in ["operations that waited were delivered", "a person is asked", "remote flag: cleared", "0  differences"] {
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for told in [
+        "operations that waited were delivered",
+        "a person is asked",
+        "remote flag: cleared",
+        "0  differences",
+    ] {
         assert!(text.contains(told), "it does not tell of {told:?}: {text}");
     }
     assert!(text.contains("Both sides agree on all 31 orders."));

@@ -1,5 +1,9 @@
 //! The original's scenarios, end to end: a real server on a real port, a real SQLite file, and the simulated
 //! orders service on another port.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
 
 mod support;
 
@@ -19,13 +23,18 @@ async fn post_order(server: &Server, simulated: &Simulated, order: &Value) -> (u
 }
 
 fn faults(simulated: &Simulated, fault: Fault) {
-    let faults = Faults { rules: vec![FaultRule::always(fault)], ..Faults::default() };
+    let faults = Faults {
+        rules: vec![FaultRule::always(fault)],
+        ..Faults::default()
+    };
     simulated.handle.control().set_faults(faults).unwrap();
 }
 
 async fn wait_for_status(server: &Server, operation: &str, wanted: &str) -> Value {
     for _ in 0..600 {
-        let (_, found) = server.get(&format!("/api/v1/stock-sync/operations/{operation}")).await;
+        let (_, found) = server
+            .get(&format!("/api/v1/stock-sync/operations/{operation}"))
+            .await;
         if found["status"] == wanted {
             return found;
         }
@@ -44,7 +53,11 @@ async fn a_real_form_is_deducted_once_and_stays_so_after_a_kill() {
     let id: Uuid = order["id"].as_str().unwrap().parse().unwrap();
 
     let (status, first) = post_order(&server, &simulated, &order).await;
-    assert_eq!((status, &first["status"], &first["success"]), (200, &json!("completed"), &json!(true)), "{first}");
+    assert_eq!(
+        (status, &first["status"], &first["success"]),
+        (200, &json!("completed"), &json!(true)),
+        "{first}"
+    );
     assert_eq!(first["duplicate"], json!(false));
     assert_eq!(server.balance("KUB-330-GRA").await, 8);
     assert!(simulated.flag(id));
@@ -71,14 +84,25 @@ async fn a_temporary_failure_is_retried_until_the_service_confirms() {
     let (status, answer) = post_order(&server, &simulated, &form(order, "SKU-A", 3)).await;
     assert_eq!((status, &answer["status"]), (202, &json!("pending")), "{answer}");
     assert_eq!(answer["operation"]["waiting_for"], json!("delivery"));
-    assert_eq!(server.balance("SKU-A").await, 7, "the stock is deducted although the service is away");
+    assert_eq!(
+        server.balance("SKU-A").await,
+        7,
+        "the stock is deducted although the service is away"
+    );
     assert!(!simulated.flag(order));
     simulated.handle.control().clear_faults();
     let operation = answer["operation"]["id"].as_str().unwrap();
     wait_for_status(&server, operation, "completed").await;
     assert!(simulated.flag(order));
-    let (_, log) = server.get(&format!("/api/v1/stock-sync/operations/{operation}/log")).await;
-    let actions: Vec<&str> = log["items"].as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
+    let (_, log) = server
+        .get(&format!("/api/v1/stock-sync/operations/{operation}/log"))
+        .await;
+    let actions: Vec<&str> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["action"].as_str().unwrap())
+        .collect();
     assert_eq!(actions.first(), Some(&"created"));
     assert!(actions.contains(&"retry"));
     assert_eq!(actions.last(), Some(&"completed"));
@@ -90,7 +114,10 @@ async fn a_long_failure_ends_before_a_person_who_can_retry_it() {
     let simulated = Simulated::start().await;
     let folder = tempfile::tempdir().unwrap();
     // Without the circuit breaker every operation uses its own retries, as in the original.
-    let settings = [("SALDO_CIRCUIT__ENABLED", "false"), ("SALDO_RETRY__MAX_RETRIES", "2")];
+    let settings = [
+        ("SALDO_CIRCUIT__ENABLED", "false"),
+        ("SALDO_RETRY__MAX_RETRIES", "2"),
+    ];
     let server = Server::start_with(folder.path(), &simulated, &settings).await;
     server.receive("SKU-A", 10).await;
     faults(&simulated, Fault::Unavailable);
@@ -101,10 +128,18 @@ async fn a_long_failure_ends_before_a_person_who_can_retry_it() {
     assert_eq!(failed["retry_count"], json!(2));
     let (_, reviews) = server.get("/api/v1/stock-sync/reviews?status=open").await;
     let review = &reviews["items"][0];
-    assert_eq!((&review["reason"], &review["operation_id"]), (&json!("delivery_failed"), &json!(operation)));
+    assert_eq!(
+        (&review["reason"], &review["operation_id"]),
+        (&json!("delivery_failed"), &json!(operation))
+    );
     simulated.handle.control().clear_faults();
-    let path = format!("/api/v1/stock-sync/reviews/{}/resolve", review["id"].as_str().unwrap());
-    let (status, body) = server.post(&path, &json!({ "resolution": "retry", "note": "it is back" })).await;
+    let path = format!(
+        "/api/v1/stock-sync/reviews/{}/resolve",
+        review["id"].as_str().unwrap()
+    );
+    let (status, body) = server
+        .post(&path, &json!({ "resolution": "retry", "note": "it is back" }))
+        .await;
     assert!(status < 300, "{body}");
     wait_for_status(&server, &operation, "completed").await;
     assert!(simulated.flag(order));
@@ -118,8 +153,18 @@ async fn an_answer_that_was_lost_is_not_taken_for_a_failure_of_the_deduction() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &simulated).await;
     server.receive("SKU-A", 10).await;
-    let lost = FaultRule { calls: Some(1), ..FaultRule::always(Fault::AnswerLost) };
-    simulated.handle.control().set_faults(Faults { rules: vec![lost], ..Faults::default() }).unwrap();
+    let lost = FaultRule {
+        calls: Some(1),
+        ..FaultRule::always(Fault::AnswerLost)
+    };
+    simulated
+        .handle
+        .control()
+        .set_faults(Faults {
+            rules: vec![lost],
+            ..Faults::default()
+        })
+        .unwrap();
     let order = Uuid::new_v5(&simulated.account, b"lost");
     let (_, answer) = post_order(&server, &simulated, &form(order, "SKU-A", 1)).await;
     wait_for_status(&server, answer["operation"]["id"].as_str().unwrap(), "completed").await;
@@ -140,9 +185,16 @@ async fn a_rollback_restores_the_stock_and_clears_the_flag() {
     let operation = answer["operation"]["id"].as_str().unwrap();
     let path = format!("/api/v1/stock-sync/rollback/{operation}");
     let (status, rolled_back) = server.post(&path, &json!({ "reason": "a test" })).await;
-    assert_eq!((status, &rolled_back["success"]), (200, &json!(true)), "{rolled_back}");
+    assert_eq!(
+        (status, &rolled_back["success"]),
+        (200, &json!(true)),
+        "{rolled_back}"
+    );
     assert_eq!(rolled_back["remote_flag"], json!("cleared"));
-    assert_eq!(rolled_back["restored"], json!([{ "sku": "SKU-A", "warehouse": "Ирина", "quantity": 4 }]));
+    assert_eq!(
+        rolled_back["restored"],
+        json!([{ "sku": "SKU-A", "warehouse": "Ирина", "quantity": 4 }])
+    );
     assert_eq!(server.balance("SKU-A").await, 10);
     assert!(!simulated.flag(order));
     let (_, twice) = server.post(&path, &json!({ "reason": "again" })).await;
@@ -150,7 +202,11 @@ async fn a_rollback_restores_the_stock_and_clears_the_flag() {
     assert_eq!(server.balance("SKU-A").await, 10, "twice is the same as once");
     let (_, repeat) = post_order(&server, &simulated, &form(order, "SKU-A", 4)).await;
     assert_eq!(repeat["duplicate"], json!(true));
-    assert_eq!(server.balance("SKU-A").await, 10, "what was rolled back is known, and not deducted again");
+    assert_eq!(
+        server.balance("SKU-A").await,
+        10,
+        "what was rolled back is known, and not deducted again"
+    );
     server.stop().await;
     support::assert_doctor_finds_nothing(folder.path(), &simulated);
 }
@@ -178,14 +234,25 @@ async fn under_load_every_order_is_deducted_once_and_told() {
         .unwrap();
     assert_eq!(answer.status(), 200);
     let text = answer.text().await.unwrap();
-    let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let results: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(results.len(), ORDERS as usize * 2);
-    let duplicates = results.iter().filter(|result| result["result"]["duplicate"] == json!(true)).count();
+    let duplicates = results
+        .iter()
+        .filter(|result| result["result"]["duplicate"] == json!(true))
+        .count();
     assert_eq!(duplicates, ORDERS as usize);
     server.drain().await;
     assert_eq!(server.balance("SKU-A").await, i64::from(ORDERS));
     let flags = simulated.handle.control().flags();
-    let told = flags.as_array().unwrap().iter().filter(|row| row["is_stock_updated"] == json!(true)).count();
+    let told = flags
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["is_stock_updated"] == json!(true))
+        .count();
     assert_eq!(told, ORDERS as usize);
     assert!(simulated.overlapping_flag_calls() <= 1);
     server.stop().await;
@@ -212,9 +279,20 @@ async fn a_graceful_stop_finishes_what_is_in_flight_and_loses_nothing() {
     let server = Server::start(folder.path(), &simulated).await;
     server.drain().await;
     let (_, operations) = server.get("/api/v1/stock-sync/operations?limit=500").await;
-    let retried = operations["items"].as_array().unwrap().iter().filter(|one| one["retry_count"] != json!(0)).count();
+    let retried = operations["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["retry_count"] != json!(0))
+        .count();
     assert_eq!(retried, 0, "what was returned keeps its retries");
     let flags = simulated.handle.control().flags();
-    assert!(flags.as_array().unwrap().iter().all(|row| row["is_stock_updated"] == json!(true)));
+    assert!(
+        flags
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["is_stock_updated"] == json!(true))
+    );
     server.stop().await;
 }

@@ -1,4 +1,8 @@
 //! A real `kill -9` loop over the running server: whatever it was doing, nothing is lost and nothing is done twice.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
 
 mod support;
 
@@ -39,7 +43,12 @@ async fn nothing_is_lost_or_done_twice_when_the_server_is_killed() {
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
             let name = kill * CLIENTS + client;
-            clients.spawn(post_until_killed(server.api(), simulated.account, Arc::clone(&known), name));
+            clients.spawn(post_until_killed(
+                server.api(),
+                simulated.account,
+                Arc::clone(&known),
+                name,
+            ));
         }
         let (requests, deliveries) = wait_until_busy(&known, &simulated).await;
         server.kill_nine();
@@ -50,7 +59,9 @@ async fn nothing_is_lost_or_done_twice_when_the_server_is_killed() {
         }
         server = Server::start(folder.path(), &simulated).await;
     }
-    println!("{KILLS} kills, each with at least {least_requests} requests and {least_deliveries} deliveries in flight");
+    println!(
+        "{KILLS} kills, each with at least {least_requests} requests and {least_deliveries} deliveries in flight"
+    );
     assert!(least_requests >= REQUESTS_IN_FLIGHT && least_deliveries >= DELIVERIES_IN_FLIGHT);
     simulated.delay_flag_calls_ms(0);
     server.drain().await;
@@ -68,13 +79,19 @@ async fn post_until_killed(api: String, account: Uuid, known: Arc<Known>, client
         let body = json!({ "token_id": account, "order": form(order, "SKU-A", 1) });
         // Most answers are given once the order is on disk, some after the call.
         let wait = number % 4 == 3;
-        let request = http.post(format!("{api}/api/v1/stock-sync/orders?wait={wait}")).json(&body);
+        let request = http
+            .post(format!("{api}/api/v1/stock-sync/orders?wait={wait}"))
+            .json(&body);
         known.in_flight.fetch_add(1, Ordering::SeqCst);
         let answer = request.send().await;
         known.in_flight.fetch_sub(1, Ordering::SeqCst);
         match answer {
             Ok(answer) if answer.status().is_success() => known.acknowledged.lock().unwrap().push(order),
-            Ok(answer) => panic!("an order was answered {}: {:?}", answer.status(), answer.text().await),
+            Ok(answer) => panic!(
+                "an order was answered {}: {:?}",
+                answer.status(),
+                answer.text().await
+            ),
             Err(_) => return,
         }
     }
@@ -101,9 +118,18 @@ async fn check_both_sides(server: &Server, simulated: &Simulated, known: &Known)
     let mut deducted = 0;
     for order in &sent {
         let local = server.order(simulated.account, *order).await;
-        let level = local.as_ref().is_some_and(|order| order["flag"]["level"] == json!(true));
-        assert!(level || !acknowledged.contains(order), "acknowledged order {order} was lost");
-        assert_eq!(level, simulated.flag(*order), "both sides disagree on order {order}");
+        let level = local
+            .as_ref()
+            .is_some_and(|order| order["flag"]["level"] == json!(true));
+        assert!(
+            level || !acknowledged.contains(order),
+            "acknowledged order {order} was lost"
+        );
+        assert_eq!(
+            level,
+            simulated.flag(*order),
+            "both sides disagree on order {order}"
+        );
         if let Some(local) = &local {
             let taken: i64 = local["lines"].as_array().unwrap().iter().map(taken_of).sum();
             assert_eq!(taken, 1, "order {order} took {taken}");
@@ -111,9 +137,19 @@ async fn check_both_sides(server: &Server, simulated: &Simulated, known: &Known)
         deducted += i64::from(level);
     }
     assert_eq!(server.balance("SKU-A").await, 1_000_000 - deducted);
-    assert!(simulated.overlapping_flag_calls() <= 1, "two deliveries of one order overlapped");
-    println!("{} orders sent, {} acknowledged, {deducted} deducted", sent.len(), acknowledged.len());
-    assert!(acknowledged.len() > KILLS * REQUESTS_IN_FLIGHT, "too few orders were acknowledged for the loop to mean much");
+    assert!(
+        simulated.overlapping_flag_calls() <= 1,
+        "two deliveries of one order overlapped"
+    );
+    println!(
+        "{} orders sent, {} acknowledged, {deducted} deducted",
+        sent.len(),
+        acknowledged.len()
+    );
+    assert!(
+        acknowledged.len() > KILLS * REQUESTS_IN_FLIGHT,
+        "too few orders were acknowledged for the loop to mean much"
+    );
 }
 
 fn taken_of(line: &Value) -> i64 {

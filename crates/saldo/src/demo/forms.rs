@@ -72,7 +72,11 @@ pub(super) fn ordinary(order: Uuid, number: usize, bought_at: jiff::Timestamp) -
         quantity: 1 + u32::from(number.is_multiple_of(4)),
     }];
     if number.is_multiple_of(3) {
-        lines.push(FormLine { offer: "7979034292", external: Some(second), quantity: 1 });
+        lines.push(FormLine {
+            offer: "7979034292",
+            external: Some(second),
+            quantity: 1,
+        });
     }
     form(order, &lines, bought_at)
 }

@@ -41,21 +41,44 @@ const QUICK_SECONDS: u32 = 1;
 impl House {
     /// Builds everything in a folder.
     pub(super) async fn build(folder: &Path) -> anyhow::Result<Self> {
-        let options = SimulatorOptions { accounts: 1, orders_per_account: 0, ..SimulatorOptions::default() };
+        let options = SimulatorOptions {
+            accounts: 1,
+            orders_per_account: 0,
+            ..SimulatorOptions::default()
+        };
         let (secret, user_id) = (options.jwt_secret.clone(), options.user_id.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the simulator")?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("no port for the simulator")?;
         let simulator = Simulator::start(options, listener).context("the simulator did not start")?;
-        let account = simulator.control().token_ids().first().context("the simulator has no account")?.to_string();
+        let account = simulator
+            .control()
+            .token_ids()
+            .first()
+            .context("the simulator has no account")?
+            .to_string();
 
         let mut config = Config::default();
         config.retry.initial_delay = u64::from(QUICK_SECONDS);
         config.retry.max_delay = 5;
         let policy = config.policy()?;
-        let rules = Rules { policy: policy.clone(), ids: Box::new(edge::RandomIds::default()) };
-        let store = Arc::new(SqliteStore::open(folder.join("saldo.db"), rules, SqliteOptions::default())?);
-        let credentials =
-            Credentials::SharedSecret { secret: SecretText::new(secret), user_id };
-        let http = HttpOptions { timeout_ms: 2_000, ..HttpOptions::new(simulator.base_url(), credentials) };
+        let rules = Rules {
+            policy: policy.clone(),
+            ids: Box::new(edge::RandomIds::default()),
+        };
+        let store = Arc::new(SqliteStore::open(
+            folder.join("saldo.db"),
+            rules,
+            SqliteOptions::default(),
+        )?);
+        let credentials = Credentials::SharedSecret {
+            secret: SecretText::new(secret),
+            user_id,
+        };
+        let http = HttpOptions {
+            timeout_ms: 2_000,
+            ..HttpOptions::new(simulator.base_url(), credentials)
+        };
         let orders_service = HttpOrdersService::new(http, Arc::new(edge::now))?;
         let engine = Engine::start(EngineOptions {
             store: Arc::clone(&store) as saldo_store::SharedStore,
@@ -65,10 +88,18 @@ impl House {
             default_warehouse: policy.default_warehouse,
             settings: settings(),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the API")?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("no port for the API")?;
         let api = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
-        let router = saldo_web::router(engine.service(), saldo_web::WebOptions { open: true, ..Default::default() });
+        let router = saldo_web::router(
+            engine.service(),
+            saldo_web::WebOptions {
+                open: true,
+                ..Default::default()
+            },
+        );
         let stopped = stop.clone();
         let web = tokio::spawn(saldo_web::serve(listener, router, stopped.cancelled_owned()));
         Ok(Self {
@@ -91,17 +122,25 @@ impl House {
 
     /// Sends something to Saldo's API.
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.read(self.client.post(format!("{}{path}", self.api)).json(body)).await
+        self.read(self.client.post(format!("{}{path}", self.api)).json(body))
+            .await
     }
 
     /// Asks the simulated orders service about itself.
     pub(super) async fn ask_simulator(&self, path: &str) -> anyhow::Result<Value> {
-        self.read(self.client.get(format!("{}/_simulator/{path}", self.orders_service))).await
+        self.read(
+            self.client
+                .get(format!("{}/_simulator/{path}", self.orders_service)),
+        )
+        .await
     }
 
     /// Tells the simulated orders service something.
     pub(super) async fn tell_simulator(&self, path: &str, body: &Value) -> anyhow::Result<()> {
-        let request = self.client.post(format!("{}/_simulator/{path}", self.orders_service)).json(body);
+        let request = self
+            .client
+            .post(format!("{}/_simulator/{path}", self.orders_service))
+            .json(body);
         request.send().await?.error_for_status()?;
         Ok(())
     }
@@ -110,7 +149,9 @@ impl House {
     pub(super) async fn set_outage(&self, is_down: bool) -> anyhow::Result<()> {
         let url = format!("{}/_simulator/faults", self.orders_service);
         let request = if is_down {
-            self.client.put(url).json(&json!({ "rule": [{ "fault": "unavailable" }] }))
+            self.client
+                .put(url)
+                .json(&json!({ "rule": [{ "fault": "unavailable" }] }))
         } else {
             self.client.delete(url)
         };
@@ -121,7 +162,10 @@ impl House {
     async fn read(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
         let response = request.send().await?;
         let (status, url) = (response.status(), response.url().path().to_owned());
-        let body: Value = response.json().await.with_context(|| format!("{url} did not answer JSON"))?;
+        let body: Value = response
+            .json()
+            .await
+            .with_context(|| format!("{url} did not answer JSON"))?;
         if !status.is_success() {
             bail!("{url} answered {status}: {body}");
         }

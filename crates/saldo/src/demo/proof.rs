@@ -30,12 +30,22 @@ pub(super) async fn compare(house: &House, orders: &[String]) -> anyhow::Result<
     let mut differences = Vec::new();
     let (mut deducted, mut given_back) = (0, 0);
     for order in orders {
-        let known = house.get(&format!("/api/v1/stock-sync/orders/{}/{order}", house.account)).await?;
-        let level = known["flag"]["level"].as_bool().context("an order without a level")?;
+        let known = house
+            .get(&format!("/api/v1/stock-sync/orders/{}/{order}", house.account))
+            .await?;
+        let level = known["flag"]["level"]
+            .as_bool()
+            .context("an order without a level")?;
         let flag = remote.get(order).copied().unwrap_or(false);
-        if level { deducted += 1 } else { given_back += 1 }
+        if level {
+            deducted += 1
+        } else {
+            given_back += 1
+        }
         if level != flag {
-            differences.push(format!("order {order}: deducted here: {level}, flag at the orders service: {flag}"));
+            differences.push(format!(
+                "order {order}: deducted here: {level}, flag at the orders service: {flag}"
+            ));
         }
     }
     let calls = house.ask_simulator("calls").await?;
@@ -47,25 +57,45 @@ pub(super) async fn compare(house: &House, orders: &[String]) -> anyhow::Result<
         differences.push(format!("{violations} invariants of the ledger are broken"));
     }
     tell(orders.len(), deducted, given_back, &differences);
-    Ok(Proof { orders: orders.len(), differences })
+    Ok(Proof {
+        orders: orders.len(),
+        differences,
+    })
 }
 
 async fn remote_flags(house: &House) -> anyhow::Result<BTreeMap<String, bool>> {
     let flags = house.ask_simulator("flags").await?;
     let rows = flags.as_array().context("the simulator's flags are no list")?;
-    let flag = |row: &Value| Some((row["order_id"].as_str()?.to_owned(), row["is_stock_updated"].as_bool()?));
+    let flag = |row: &Value| {
+        Some((
+            row["order_id"].as_str()?.to_owned(),
+            row["is_stock_updated"].as_bool()?,
+        ))
+    };
     Ok(rows.iter().filter_map(flag).collect())
 }
 
 fn tell(orders: usize, deducted: usize, given_back: usize, differences: &[String]) {
-    say("Proof", &format!("{orders} orders read from both sides over HTTP:"));
-    say("", &format!("{deducted:>6}  deducted here, and marked as deducted at the orders service"));
-    say("", &format!("{given_back:>6}  given back here, and not marked there"));
+    say(
+        "Proof",
+        &format!("{orders} orders read from both sides over HTTP:"),
+    );
+    say(
+        "",
+        &format!("{deducted:>6}  deducted here, and marked as deducted at the orders service"),
+    );
+    say(
+        "",
+        &format!("{given_back:>6}  given back here, and not marked there"),
+    );
     say("", &format!("{:>6}  differences", differences.len()));
     for difference in differences {
         say("", &format!("        {difference}"));
     }
     if differences.is_empty() {
-        say("", "every balance is the sum of its movements; no two calls for one order overlapped");
+        say(
+            "",
+            "every balance is the sum of its movements; no two calls for one order overlapped",
+        );
     }
 }

@@ -35,8 +35,14 @@ const WAREHOUSE: &str = "Ирина";
 /// Tells the story in a folder, and ends with the proof.
 pub(crate) async fn tell(story: &Story, folder: &Path) -> anyhow::Result<Proof> {
     let house = House::build(folder).await?;
-    say("Saldo", &format!("the API listens on {} (its description: /docs)", house.api));
-    say("Simulator", &format!("the simulated orders service listens on {}", house.orders_service));
+    say(
+        "Saldo",
+        &format!("the API listens on {} (its description: /docs)", house.api),
+    );
+    say(
+        "Simulator",
+        &format!("the simulated orders service listens on {}", house.orders_service),
+    );
     let told = chapters(story, &house).await;
     let closed = house.close().await;
     let proof = told?;
@@ -66,7 +72,10 @@ async fn receive_goods(house: &House) -> anyhow::Result<()> {
         .collect();
     let body = json!({ "lines": lines, "reference": "the demonstration's first delivery" });
     house.post("/api/v1/stock/receipts", &body).await?;
-    say("Stock", &format!("{} SKUs received, {RECEIVED_UNITS} units each", GOODS.len()));
+    say(
+        "Stock",
+        &format!("{} SKUs received, {RECEIVED_UNITS} units each", GOODS.len()),
+    );
     Ok(())
 }
 
@@ -82,7 +91,12 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
     for number in 0..total {
         if number == outage_from {
             house.set_outage(true).await?;
-            bar.suspend(|| say("Outage", "the orders service now answers 503 to everything; orders go on arriving"));
+            bar.suspend(|| {
+                say(
+                    "Outage",
+                    "the orders service now answers 503 to everything; orders go on arriving",
+                )
+            });
         }
         if number == outage_to {
             bar.suspend(|| say("Outage", "the service is back; what waited is delivered now"));
@@ -91,18 +105,28 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
         }
         if number > outage_from && number < outage_to && number % STATUS_EVERY == 0 {
             let waiting = waiting(house).await?;
-            bar.suspend(|| say("", &format!("{waiting} operations wait; their stock is deducted already")));
+            bar.suspend(|| {
+                say(
+                    "",
+                    &format!("{waiting} operations wait; their stock is deducted already"),
+                )
+            });
         }
         let order = ids.next(edge::now());
         let form = forms::ordinary(order, number, edge::now());
-        house.tell_simulator("orders", &json!({ "token_id": house.account, "order": form })).await?;
+        house
+            .tell_simulator("orders", &json!({ "token_id": house.account, "order": form }))
+            .await?;
         repeats += post_order(house, &form, number % 10 == 9).await?;
         orders.push(order.to_string());
         bar.inc(1);
         tokio::time::sleep(pause).await;
     }
     bar.finish_and_clear();
-    say("Orders", &format!("{total} taken in; {repeats} were posted twice, and answered with duplicate: true"));
+    say(
+        "Orders",
+        &format!("{total} taken in; {repeats} were posted twice, and answered with duplicate: true"),
+    );
     Ok(orders)
 }
 
@@ -140,7 +164,10 @@ async fn drain(house: &House) -> anyhow::Result<()> {
         if left == 0 {
             bar.finish_and_clear();
             if total > 0 {
-                say("Delivery", &format!("the queue is empty: all {total} operations that waited were delivered"));
+                say(
+                    "Delivery",
+                    &format!("the queue is empty: all {total} operations that waited were delivered"),
+                );
             }
             return Ok(());
         }
@@ -152,31 +179,63 @@ async fn drain(house: &House) -> anyhow::Result<()> {
 /// An order for an offer that nobody gave a SKU: a person is asked, and answers.
 async fn unmapped_order(house: &House) -> anyhow::Result<String> {
     let order = edge::RandomIds::default().next(edge::now());
-    let line = FormLine { offer: "15001234567", external: None, quantity: 1 };
+    let line = FormLine {
+        offer: "15001234567",
+        external: None,
+        quantity: 1,
+    };
     let form = forms::form(order, &[line], edge::now());
-    house.tell_simulator("orders", &json!({ "token_id": house.account, "order": form })).await?;
+    house
+        .tell_simulator("orders", &json!({ "token_id": house.account, "order": form }))
+        .await?;
     let body = json!({ "token_id": house.account, "order": form });
     let answer = house.post("/api/v1/stock-sync/orders", &body).await?;
-    let review = answer["review_id"].as_str().context("no review was opened for an order without a SKU")?.to_owned();
-    say("Review", "an order came for an offer without a SKU: nothing was deducted, a person is asked");
+    let review = answer["review_id"]
+        .as_str()
+        .context("no review was opened for an order without a SKU")?
+        .to_owned();
+    say(
+        "Review",
+        "an order came for an offer without a SKU: nothing was deducted, a person is asked",
+    );
     let components = json!([{ "sku": "KONS-01", "units": 1 }, { "sku": "KUB-330-GRA", "units": 2 }]);
     let resolution = json!({
         "resolution": "map_sku", "note": "the gift set: a console and two mugs", "components": components,
     });
-    house.post(&format!("/api/v1/stock-sync/reviews/{review}/resolve"), &resolution).await?;
-    say("Review", "resolved: the offer is a set of a console and two mugs; its stock is deducted now");
+    house
+        .post(
+            &format!("/api/v1/stock-sync/reviews/{review}/resolve"),
+            &resolution,
+        )
+        .await?;
+    say(
+        "Review",
+        "resolved: the offer is a set of a console and two mugs; its stock is deducted now",
+    );
     Ok(order.to_string())
 }
 
 /// An operation is rolled back: stock returns, and the flag is cleared.
 async fn roll_one_back(house: &House, order: &str) -> anyhow::Result<()> {
-    let known = house.get(&format!("/api/v1/stock-sync/orders/{}/{order}", house.account)).await?;
-    let operation =
-        known["operations"][0]["id"].as_str().context("the order has no operation to roll back")?.to_owned();
+    let known = house
+        .get(&format!("/api/v1/stock-sync/orders/{}/{order}", house.account))
+        .await?;
+    let operation = known["operations"][0]["id"]
+        .as_str()
+        .context("the order has no operation to roll back")?
+        .to_owned();
     let body = json!({ "reason": "the buyer changed his mind" });
-    let answer = house.post(&format!("/api/v1/stock-sync/rollback/{operation}"), &body).await?;
+    let answer = house
+        .post(&format!("/api/v1/stock-sync/rollback/{operation}"), &body)
+        .await?;
     let restored = answer["restored"].as_array().map_or(0, Vec::len);
-    say("Rollback", &format!("{restored} SKU(s) of order {order} are back on the shelf; remote flag: {}", answer["remote_flag"].as_str().unwrap_or("?")));
+    say(
+        "Rollback",
+        &format!(
+            "{restored} SKU(s) of order {order} are back on the shelf; remote flag: {}",
+            answer["remote_flag"].as_str().unwrap_or("?")
+        ),
+    );
     Ok(())
 }
 

@@ -22,17 +22,28 @@ pub(crate) struct Simulated {
 
 impl Simulated {
     pub(crate) async fn start() -> Self {
-        let options = SimulatorOptions { accounts: 1, orders_per_account: 0, ..SimulatorOptions::default() };
+        let options = SimulatorOptions {
+            accounts: 1,
+            orders_per_account: 0,
+            ..SimulatorOptions::default()
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let handle = Simulator::start(options.clone(), listener).unwrap();
-        Self { account: handle.control().token_ids()[0], handle, options }
+        Self {
+            account: handle.control().token_ids()[0],
+            handle,
+            options,
+        }
     }
 
     /// How a `saldo` process reaches it.
     pub(crate) fn settings(&self) -> [(&'static str, String); 3] {
         [
             ("SALDO_ORDERS_SERVICE__BASE_URL", self.handle.base_url()),
-            ("SALDO_ORDERS_SERVICE__JWT_SECRET", self.options.jwt_secret.clone()),
+            (
+                "SALDO_ORDERS_SERVICE__JWT_SECRET",
+                self.options.jwt_secret.clone(),
+            ),
             ("SALDO_ORDERS_SERVICE__USER_ID", self.options.user_id.clone()),
         ]
     }
@@ -40,7 +51,10 @@ impl Simulated {
     pub(crate) fn delay_flag_calls_ms(&self, milliseconds: u64) {
         let mut faults = Faults::default();
         if milliseconds > 0 {
-            faults.rules.push(FaultRule::always(Fault::Latency { fixed_ms: milliseconds, jitter_ms: 0 }));
+            faults.rules.push(FaultRule::always(Fault::Latency {
+                fixed_ms: milliseconds,
+                jitter_ms: 0,
+            }));
         }
         self.handle.control().set_faults(faults).unwrap();
     }
@@ -54,7 +68,10 @@ impl Simulated {
     }
 
     pub(crate) fn flag(&self, order: Uuid) -> bool {
-        self.handle.control().is_stock_updated(self.account, &order.to_string()).unwrap_or(false)
+        self.handle
+            .control()
+            .is_stock_updated(self.account, &order.to_string())
+            .unwrap_or(false)
     }
 }
 
@@ -74,7 +91,11 @@ impl Server {
     /// The same with further settings, as environment variables.
     pub(crate) async fn start_with(folder: &Path, simulated: &Simulated, settings: &[(&str, &str)]) -> Self {
         let port = free_port();
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .unwrap();
         let process = saldo(folder)
             .arg("serve")
             .env("SALDO_LISTEN", format!("127.0.0.1:{port}"))
@@ -87,7 +108,11 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self { process, api: format!("http://127.0.0.1:{port}"), http: http_client() };
+        let mut server = Self {
+            process,
+            api: format!("http://127.0.0.1:{port}"),
+            http: http_client(),
+        };
         server.wait_until_ready(folder).await;
         server
     }
@@ -102,7 +127,11 @@ impl Server {
             let ended = self.process.try_wait().unwrap();
             let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
             assert!(ended.is_none(), "the server ended at start: {}", log());
-            assert!(began.elapsed() < READY_WITHIN, "the server is not ready: {}", log());
+            assert!(
+                began.elapsed() < READY_WITHIN,
+                "the server is not ready: {}",
+                log()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -123,35 +152,59 @@ impl Server {
 
     /// SIGTERM, and waits for the graceful end.
     pub(crate) async fn stop(mut self) {
-        let ended = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status().unwrap();
+        let ended = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.process.id().to_string())
+            .status()
+            .unwrap();
         assert!(ended.success());
-        let status = tokio::task::spawn_blocking(move || self.process.wait().unwrap()).await.unwrap();
+        let status = tokio::task::spawn_blocking(move || self.process.wait().unwrap())
+            .await
+            .unwrap();
         assert!(status.success(), "the server did not stop cleanly: {status}");
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let answer = self.http.get(format!("{}{path}", self.api)).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or(Value::Null),
+        )
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let answer = self.http.post(format!("{}{path}", self.api)).json(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        let answer = self
+            .http
+            .post(format!("{}{path}", self.api))
+            .json(body)
+            .send()
+            .await
+            .unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or(Value::Null),
+        )
     }
 
     pub(crate) async fn receive(&self, sku: &str, quantity: i64) {
         let line = json!({ "sku": sku, "warehouse": "Ирина", "quantity": quantity });
-        let (status, body) = self.post("/api/v1/stock/receipts", &json!({ "lines": [line] })).await;
+        let (status, body) = self
+            .post("/api/v1/stock/receipts", &json!({ "lines": [line] }))
+            .await;
         assert!(status < 300, "{status} {body}");
     }
 
     pub(crate) async fn balance(&self, sku: &str) -> i64 {
         let (_, body) = self.get(&format!("/api/v1/stock/{sku}")).await;
-        body["quantity"].as_i64().unwrap_or_else(|| panic!("no balance of {sku}: {body}"))
+        body["quantity"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("no balance of {sku}: {body}"))
     }
 
     pub(crate) async fn order(&self, account: Uuid, order: Uuid) -> Option<Value> {
-        let (status, body) = self.get(&format!("/api/v1/stock-sync/orders/{account}/{order}")).await;
+        let (status, body) = self
+            .get(&format!("/api/v1/stock-sync/orders/{account}/{order}"))
+            .await;
         (status == 200).then_some(body)
     }
 
@@ -164,7 +217,10 @@ impl Server {
             if count("pending") + count("processing") == 0 {
                 return;
             }
-            assert!(began.elapsed() < DRAINED_WITHIN, "the queue does not drain: {status}");
+            assert!(
+                began.elapsed() < DRAINED_WITHIN,
+                "the queue does not drain: {status}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -186,16 +242,27 @@ pub(crate) fn saldo(folder: &Path) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)
-        .env("SALDO_DATABASE", format!("sqlite://{}", folder.join("saldo.db").display()))
+        .env(
+            "SALDO_DATABASE",
+            format!("sqlite://{}", folder.join("saldo.db").display()),
+        )
         .stdin(Stdio::null());
     command
 }
 
 /// `saldo doctor` finds nothing wrong: every invariant holds on the database that was left behind.
 pub(crate) fn assert_doctor_finds_nothing(folder: &Path, simulated: &Simulated) {
-    let output = saldo(folder).args(["doctor", "--json"]).envs(simulated.settings()).output().unwrap();
+    let output = saldo(folder)
+        .args(["doctor", "--json"])
+        .envs(simulated.settings())
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A client for plain HTTP on this machine.
@@ -222,5 +289,9 @@ pub(crate) fn form(order: Uuid, sku: &str, quantity: i64) -> Value {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

@@ -52,7 +52,7 @@ macro_rules! tell {
 ///
 /// # Panics
 /// When a backend does not keep a rule.
-pub async fn exercise_rules<F, Made>(make: &F)
+pub(super) async fn exercise_rules<F, Made>(make: &F)
 where
     F: Fn(Rules) -> Made,
     Made: Future<Output = Fixture>,
