@@ -59,7 +59,11 @@ impl Calls {
 
     /// PATCH calls that were received and have not ended.
     pub(crate) fn patches_under_way(&self) -> u32 {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .sum()
     }
 
     pub(crate) fn overlapping_patches_max(&self) -> u32 {
