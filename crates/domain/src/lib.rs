@@ -9,6 +9,8 @@ pub mod ids;
 pub mod limits;
 pub mod text;
 
+pub mod strict_json;
+
 pub mod form;
 
 pub mod order;

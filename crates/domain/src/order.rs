@@ -137,6 +137,30 @@ pub struct Order {
 }
 
 impl Order {
+    /// An order that Saldo hears of now, with nothing known of it yet.
+    #[must_use]
+    pub fn first_heard_of(key: OrderKey, warehouse: Warehouse, now: Timestamp) -> Self {
+        Self {
+            key,
+            warehouse,
+            standing: Standing::AwaitsStock,
+            lines: Vec::new(),
+            form_seen: false,
+            shipped: false,
+            touched: false,
+            flag_confirmed: None,
+            flag_confirmed_at: None,
+            first_operation: None,
+            revisions: Vec::new(),
+            copy_updated_at: None,
+            bought_at: None,
+            awaited: Vec::new(),
+            answered: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Net units taken over all lines.
     #[must_use]
     pub fn taken(&self) -> i64 {

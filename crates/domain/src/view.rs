@@ -30,6 +30,17 @@ pub struct OrderFile {
 }
 
 impl OrderFile {
+    /// The file of an order, with nothing beside it yet.
+    #[must_use]
+    pub const fn of(order: Order) -> Self {
+        Self {
+            order,
+            operations: Vec::new(),
+            delivery: None,
+            reviews: Vec::new(),
+        }
+    }
+
     /// The unfinished operation of an id.
     #[must_use]
     pub fn operation(&self, id: OperationId) -> Option<&Operation> {

@@ -1,13 +1,15 @@
 //! What an answer's status means, and what the service says about it.
 
 use reqwest::StatusCode;
+use saldo_domain::strict_json;
 use serde_json::Value;
 
 use crate::error::ErrorClass;
 use crate::failure::Failure;
-use crate::strict_json;
 use crate::transport::Answer;
 
+/// The most values in one answer: a search for 1,000 orders has about 150,000.
+const VALUES_MAX: u32 = 2_000_000;
 /// How many complaints of a validation error are told.
 const COMPLAINTS_MAX: usize = 3;
 
@@ -16,7 +18,7 @@ pub(crate) fn json_of_success(answer: &Answer) -> Result<Value, Failure> {
     if !answer.status.is_success() {
         return Err(failure_of_status(answer));
     }
-    strict_json::parse(&answer.body)
+    strict_json::parse(&answer.body, VALUES_MAX)
         .map_err(|error| not_the_contract(answer, format!("its body is not JSON as agreed: {error}")))
 }
 
@@ -63,7 +65,11 @@ fn may_name_a_wait(status: StatusCode) -> bool {
 
 /// `detail` is a text when the service's own code refuses, and a list of complaints when its framework does.
 fn detail_of(body: &[u8]) -> Option<String> {
-    match strict_json::parse(body).ok()?.get_mut("detail")?.take() {
+    match strict_json::parse(body, VALUES_MAX)
+        .ok()?
+        .get_mut("detail")?
+        .take()
+    {
         Value::String(text) => Some(text),
         Value::Array(complaints) => Some(complaints_in_words(&complaints)),
         _ => None,

@@ -23,7 +23,6 @@ mod paths;
 mod retry_after;
 mod search_answer;
 mod single_order_answer;
-mod strict_json;
 mod token_list;
 mod transport;
 

@@ -29,11 +29,12 @@ impl<'p> Parameters<'p> {
         let parameters = Self { pairs, problems };
         for (index, (name, _)) in parameters.pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let known = known.join(", ");
-                parameters.problem(
-                    name,
-                    &format!("there is no such parameter; the parameters are: {known}"),
-                );
+                let known = match known {
+                    [] => "this call has none".to_owned(),
+                    [one] => format!("the only one is {one}"),
+                    several => format!("the parameters are: {}", several.join(", ")),
+                };
+                parameters.problem(name, &format!("there is no such parameter; {known}"));
             } else if parameters.pairs[..index]
                 .iter()
                 .any(|(earlier, _)| earlier == name)

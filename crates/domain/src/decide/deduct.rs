@@ -69,31 +69,8 @@ pub(super) fn deduct(draft: &mut Draft<'_>, request: &Deduct) -> Result<OrderOut
 }
 
 fn new_file(draft: &Draft<'_>, request: &Deduct) -> OrderFile {
-    let order = Order {
-        key: request.key.clone(),
-        warehouse: apply::warehouse_or_default(draft, request.warehouse.as_ref()),
-        standing: Standing::AwaitsStock,
-        lines: Vec::new(),
-        form_seen: false,
-        shipped: false,
-        touched: false,
-        flag_confirmed: None,
-        flag_confirmed_at: None,
-        first_operation: None,
-        revisions: Vec::new(),
-        copy_updated_at: None,
-        bought_at: None,
-        awaited: Vec::new(),
-        answered: Vec::new(),
-        created_at: draft.now,
-        updated_at: draft.now,
-    };
-    OrderFile {
-        order,
-        operations: Vec::new(),
-        delivery: None,
-        reviews: Vec::new(),
-    }
+    let warehouse = apply::warehouse_or_default(draft, request.warehouse.as_ref());
+    OrderFile::of(Order::first_heard_of(request.key.clone(), warehouse, draft.now))
 }
 
 enum FormLine {

@@ -443,33 +443,12 @@ pub(super) fn deduct_again(
 }
 
 fn new_file(draft: &Draft<'_>, request: &TakeIn, key: OrderKey) -> OrderFile {
-    let lines = copy_lines(&key, &request.copy);
-    let mut order = Order {
-        warehouse: apply::warehouse_or_default(draft, request.warehouse.as_ref()),
-        standing: Standing::AwaitsStock,
-        lines,
-        form_seen: true,
-        shipped: false,
-        touched: false,
-        flag_confirmed: None,
-        flag_confirmed_at: None,
-        first_operation: None,
-        revisions: Vec::new(),
-        copy_updated_at: None,
-        bought_at: None,
-        awaited: Vec::new(),
-        answered: Vec::new(),
-        created_at: draft.now,
-        updated_at: draft.now,
-        key,
-    };
+    let warehouse = apply::warehouse_or_default(draft, request.warehouse.as_ref());
+    let mut order = Order::first_heard_of(key, warehouse, draft.now);
+    order.lines = copy_lines(&order.key, &request.copy);
+    order.form_seen = true;
     note_facts(&mut order, &request.copy);
-    OrderFile {
-        order,
-        operations: Vec::new(),
-        delivery: None,
-        reviews: Vec::new(),
-    }
+    OrderFile::of(order)
 }
 
 /// The lines of a copy, nothing of them taken.

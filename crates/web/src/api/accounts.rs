@@ -1,6 +1,7 @@
 //! Accounts: those known, and adding one by hand.
 
-use saldo_store::query::Account;
+use saldo_domain::ids::AccountId;
+use saldo_store::query::{Account, PageRequest};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::fields::{Problems, note, uuid};
 use crate::problem::Problem;
+use crate::query::Parameters;
 use crate::wire::{AccountBody, PageBody};
 
 /// Characters of an account's name.
@@ -31,20 +33,51 @@ pub struct AccountRequest {
 }
 
 /// Lists the accounts known
+///
+/// By their ids.
 #[utoipa::path(
     get, path = "/api/v1/stock-sync/accounts", tag = "accounts",
-    responses((status = 200, description = "All accounts; there is no second page.", body = PageBody<AccountBody>))
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "Rows of a page.", minimum = 1, maximum = 500),
+    ),
+    responses((status = 200, description = "A page of accounts.", body = PageBody<AccountBody>))
 )]
 pub(crate) async fn list_accounts(app: App, call: Call) -> Result<Answer, Problem> {
     let problems = Problems::default();
-    call.no_query(&problems);
-    problems.finish(Some(()))?;
-    let accounts = app.service.store().accounts().await?;
-    let items = accounts.iter().map(AccountBody::new).collect();
+    let request = Parameters::new(&call.uri, &["cursor", "limit"], &problems).page();
+    let request = problems.finish(Some(request))?;
+    let mut accounts = app.service.store().accounts().await?;
+    accounts.sort_unstable_by_key(|account| account.id);
+    let (rows, next_cursor) = page_of(&accounts, &request)?;
     Answer::ok(&PageBody {
-        items,
-        next_cursor: None,
+        items: rows.iter().map(AccountBody::new).collect(),
+        next_cursor: next_cursor.as_deref(),
     })
+}
+
+/// The rows after the cursor, which is the id of the last row of the page before.
+fn page_of<'a>(
+    accounts: &'a [Account],
+    request: &PageRequest,
+) -> Result<(&'a [Account], Option<String>), Problem> {
+    let begin = match &request.after {
+        None => 0,
+        Some(cursor) => {
+            let last: AccountId = cursor.parse().map_err(|_| {
+                Problem::new(
+                    "cursor_invalid",
+                    "the cursor is none of ours; take next_cursor of the page before as it is",
+                )
+            })?;
+            accounts.partition_point(|account| account.id <= last)
+        }
+    };
+    let rest = &accounts[begin..];
+    let rows = &rest[..rest.len().min(request.limit)];
+    let more = rows.len() < rest.len();
+    let last = rows.last().filter(|_| more);
+    Ok((rows, last.map(|account| account.id.to_string())))
 }
 
 /// Adds an account by hand
@@ -75,7 +108,7 @@ pub(crate) async fn post_account(app: App, call: Call) -> Result<Answer, Problem
     ))
 }
 
-fn read(body: &Value, problems: Problems) -> Result<(saldo_domain::ids::AccountId, String), Problem> {
+fn read(body: &Value, problems: Problems) -> Result<(AccountId, String), Problem> {
     let fields = problems.body(body, &["token_id", "name"]);
     let id = fields.required("token_id", uuid);
     let name = fields.required("name", |name| {

@@ -57,6 +57,7 @@ pub struct BatchLineBody<'a> {
 /// batch that broke off is simply sent again; an `Idempotency-Key` is accepted and needs nothing kept.
 #[utoipa::path(
     post, path = "/api/v1/stock-sync/orders/batch", tag = "orders",
+    params(("wait" = Option<bool>, Query, description = "Changes nothing: a batch never waits for deliveries.")),
     request_body(content = Option<String>, content_type = "application/x-ndjson",
         description = "One order request a line."),
     responses((status = 200, description = "One result a line.", body = BatchLineBody,
@@ -64,7 +65,8 @@ pub struct BatchLineBody<'a> {
 )]
 pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Problem> {
     let problems = Problems::default();
-    call.no_query(&problems);
+    // A batch never waits, so that `wait` says nothing new; it is read because single orders take it.
+    call.wait(&problems);
     problems.finish(Some(()))?;
     let Ok(turn) = app.batches.clone().try_acquire_owned() else {
         return Err(Problem::new("too_many_batches", "other batches are under way").retry_later());

@@ -107,6 +107,7 @@ impl Problem {
             });
         }
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => format!("the body {}", one.message),
             [one] => format!("{}: {}", one.pointer, one.message),
             several => format!("{} things are wrong with the request", several.len()),
         };

@@ -52,6 +52,20 @@ async fn one_bad_line_spoils_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_may_say_that_it_does_not_wait() {
+    let world = World::open();
+    world.receive().await;
+    let answer = world
+        .post_text(&format!("{BATCH}?wait=false"), order().to_string())
+        .await;
+    assert_eq!(lines(&answer)[0]["status"], 202);
+    let refused = world
+        .post_text(&format!("{BATCH}?wait=perhaps"), order().to_string())
+        .await;
+    assert_eq!(refused.pointers(), ["/query/wait"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn results_come_in_order_over_many_chunks_however_the_body_is_cut() {
     let world = World::open();
     let text: String = (0..700)

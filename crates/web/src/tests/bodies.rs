@@ -304,3 +304,17 @@ async fn only_json_is_taken() {
     assert_eq!(send("content-encoding", "gzip").await, 415);
     assert_eq!(send("content-encoding", "identity").await, 202);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_single_mistake_is_told_as_a_sentence() {
+    let world = World::open();
+    let list = world.post(ORDERS, &json!([])).await.json();
+    assert_eq!(list["detail"], "the body must be an object, not a list");
+    let line = world.post(ORDERS, &json!({ "token_id": ACCOUNT })).await.json();
+    assert_eq!(line["detail"], "/order: is required");
+    let query = world.get("/api/v1/stock-sync/status?x=1").await.json();
+    assert_eq!(
+        query["detail"],
+        "/query/x: there is no such parameter; this call has none"
+    );
+}

@@ -1,5 +1,7 @@
 //! Answers to what concerns one order.
 
+use std::collections::BTreeMap;
+
 use saldo_domain::decide::{Restored, SyncStatus};
 use saldo_domain::ids::{OperationId, ReviewId};
 use saldo_engine::{RollbackResult, SyncResult};
@@ -80,12 +82,21 @@ pub struct RestoredBody<'a> {
 }
 
 impl<'a> RestoredBody<'a> {
-    fn new(restored: &'a Restored) -> Self {
-        Self {
-            sku: restored.sku.as_str(),
-            warehouse: restored.warehouse.as_str(),
-            quantity: restored.quantity,
+    /// One row for each SKU and warehouse, so that a repeat answers as the first call did.
+    fn rows(restored: &'a [Restored]) -> Vec<Self> {
+        let mut sums: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        for part in restored {
+            *sums
+                .entry((part.sku.as_str(), part.warehouse.as_str()))
+                .or_default() += part.quantity;
         }
+        sums.into_iter()
+            .map(|((sku, warehouse), quantity)| Self {
+                sku,
+                warehouse,
+                quantity,
+            })
+            .collect()
     }
 }
 
@@ -95,7 +106,7 @@ impl<'a> RollbackBody<'a> {
             success: result.success,
             operation_id: result.operation_id,
             refund_operation_id: result.refund_operation_id,
-            restored: result.restored.iter().map(RestoredBody::new).collect(),
+            restored: RestoredBody::rows(&result.restored),
             remote_flag: result.remote_flag.as_str(),
         }
     }
