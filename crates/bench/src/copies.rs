@@ -62,18 +62,18 @@ fn copying(connection: &Connection, table: &str) -> anyhow::Result<String> {
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let values: Vec<String> = columns.iter().map(|column| value(table, column)).collect();
+    // The order's own rows are kept apart before the first copy stands among them.
     let of_order = match table {
-        "movement" => "WHERE line IS NOT NULL",
-        "log" => {
-            "WHERE operation IN (SELECT id FROM operation WHERE order_id NOT LIKE 'copy-%' AND order_id IS NOT NULL)"
-        }
-        _ => "WHERE order_id NOT LIKE 'copy-%'",
+        "movement" => "line IS NOT NULL",
+        "log" => "operation IN (SELECT id FROM operation WHERE order_id IS NOT NULL)",
+        _ => "order_id IS NOT NULL",
     };
-    // The order's own rows are read before the first copy is written.
+    connection.execute_batch(&format!(
+        "CREATE TEMP TABLE template_{table} AS SELECT * FROM main.{table} WHERE {of_order}"
+    ))?;
     Ok(format!(
-        "WITH RECURSIVE number (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM number WHERE n < ?2), \
-         template AS MATERIALIZED (SELECT * FROM {table} {of_order} LIMIT 8) \
-         INSERT INTO {table} ({}) SELECT {} FROM number CROSS JOIN template",
+        "WITH RECURSIVE number (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM number WHERE n < ?2) \
+         INSERT INTO {table} ({}) SELECT {} FROM number CROSS JOIN template_{table}",
         columns.join(", "),
         values.join(", ")
     ))

@@ -56,6 +56,8 @@ pub(crate) struct Run {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    // The HTTP client wants one even where nothing is encrypted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let run = Run {
         rounds: if arguments.quick { 3 } else { 5 },
         many: if arguments.quick { 100_000 } else { 1_000_000 },
