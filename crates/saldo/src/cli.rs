@@ -6,13 +6,17 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
 
+/// Where the help lists what every command understands, below the command's own options.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Keeps a seller's warehouse stock and the orders service in balance.
 #[derive(Debug, Parser)]
 #[command(
     name = "saldo",
     version,
     arg_required_else_help = true,
-    propagate_version = true
+    propagate_version = true,
+    max_term_width = 100
 )]
 #[command(after_help = "Example:\n  saldo init\n  saldo serve")]
 pub(crate) struct Cli {
@@ -26,21 +30,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// The configuration; otherwise ./saldo.toml, ~/.config/saldo/saldo.toml or /etc/saldo/saldo.toml.
-    #[arg(long, global = true, value_name = "FILE", env = "SALDO_CONFIG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "SALDO_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// The database, instead of the configured one, such as sqlite://saldo.db
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// Print JSON, for machines.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// Ask a running server instead of opening the database, such as http://127.0.0.1:8080
-    #[arg(long, global = true, value_name = "URL", env = "SALDO_SERVER")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "URL", env = "SALDO_SERVER")]
     pub(crate) server: Option<String>,
     /// The API key for the server.
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "KEY",
         env = "SALDO_KEY",
         hide_env_values = true

@@ -57,7 +57,7 @@ impl Context {
 /// Runs one command.
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<End> {
     match command {
-        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments, context).await,
         Command::Serve(arguments) => serve::run(arguments, context).await,
         Command::Init(arguments) => init::run(arguments, context).await,
         Command::Process(arguments) => process::run(arguments, context).await,

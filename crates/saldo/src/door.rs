@@ -239,12 +239,9 @@ fn reason(status: u16, problem: &Value) -> String {
     if let Some(code) = problem.get("code").and_then(Value::as_str) {
         reason.push_str(&format!(" ({code})"));
     }
-    for error in problem
-        .get("errors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    // The detail of a single mistake says it already.
+    let errors = crate::output::list_at(problem, "/errors");
+    for error in errors.iter().filter(|_| errors.len() > 1) {
         let pointer = error.get("pointer").and_then(Value::as_str).unwrap_or_default();
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
         reason.push_str(&format!("\n  {pointer}: {message}"));
@@ -267,10 +264,13 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_with_all_its_errors() {
-        let errors = serde_json::json!([{ "pointer": "/a", "message": "m" }]);
+        let errors =
+            serde_json::json!([{ "pointer": "/a", "message": "m" }, { "pointer": "/b", "message": "n" }]);
         let problem =
             serde_json::json!({ "title": "t", "detail": "two things", "code": "bad", "errors": errors });
-        assert_eq!(reason(422, &problem), "two things (bad)\n  /a: m");
+        assert_eq!(reason(422, &problem), "two things (bad)\n  /a: m\n  /b: n");
+        let one = serde_json::json!({ "detail": "/a: m", "errors": [{ "pointer": "/a", "message": "m" }] });
+        assert_eq!(reason(422, &one), "/a: m");
         assert_eq!(reason(502, &Value::Null), "the server answered 502");
     }
 }

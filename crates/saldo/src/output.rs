@@ -42,8 +42,16 @@ pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// The width that text is made for: that of a terminal whose window nobody has widened.
+const COLUMNS: usize = 80;
+
 /// Rows under headings, in columns. `none` stands for an empty list.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], none: &str) -> String {
+    listing(headings, rows, &[], none)
+}
+
+/// A table with what is too wide for a column on lines of its own below each row, indented.
+pub(crate) fn listing(headings: &[&str], rows: &[Vec<String>], below: &[Vec<String>], none: &str) -> String {
     if rows.is_empty() {
         return none.to_owned();
     }
@@ -55,7 +63,7 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], none: &str) -> Stri
         }
     }
     let mut text = String::new();
-    for row in std::iter::once(&heading).chain(rows) {
+    let mut push = |row: &[String]| {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
@@ -63,8 +71,37 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], none: &str) -> Stri
             .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
+    };
+    push(&heading);
+    for (index, row) in rows.iter().enumerate() {
+        push(row);
+        for note in below.get(index).into_iter().flatten() {
+            push(&[format!("  {}", wrapped(note, 2))]);
+        }
     }
     text
+}
+
+/// Text in lines that fit, all but the first of them indented.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && indent + used + 1 + length > COLUMNS {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+        }
+    }
+    lines.join(&format!("\n{:indent$}", ""))
 }
 
 /// Names and values, one a line.
@@ -75,25 +112,43 @@ pub(crate) fn facts(rows: &[(&str, String)]) -> String {
         .max()
         .unwrap_or(0);
     rows.iter()
-        .map(|(name, value)| format!("{name:<width$}  {value}\n"))
+        .map(|(name, value)| format!("{name:<width$}  {}\n", wrapped(value, width + 2)))
         .collect()
 }
 
-/// A value of an answer as text: `-` where there is none. `path` goes through objects, such as `/a/b`.
+/// A value of an answer as text: `-` where there is none. `path` goes through objects, such as `/a/b`. Moments are
+/// told to the second, in UTC.
 pub(crate) fn cell(value: &Value, path: &str) -> String {
+    let is_moment = path.ends_with("_at") || path.ends_with("/timestamp");
     match value.pointer(path) {
         None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::Bool(true)) => "yes".to_owned(),
+        Some(Value::Bool(false)) => "no".to_owned(),
+        Some(Value::String(text)) if is_moment => moment(text),
         Some(Value::String(text)) => one_line(text),
         Some(other) => other.to_string(),
     }
 }
 
-/// The rows of a list, whatever it is called.
-pub(crate) fn items(value: &Value) -> &[Value] {
+/// `2026-01-31 09:30:00`; what is no moment stays as it is.
+fn moment(text: &str) -> String {
+    text.parse::<jiff::Timestamp>().map_or_else(
+        |_| one_line(text),
+        |moment| moment.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+/// A list within an answer; empty when there is none.
+pub(crate) fn list_at<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     value
-        .get("items")
+        .pointer(path)
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
+}
+
+/// The rows of a list, whatever it is called.
+pub(crate) fn items(value: &Value) -> &[Value] {
+    list_at(value, "/items")
 }
 
 /// Rows of a list of objects.
@@ -121,6 +176,30 @@ mod tests {
         let text = table(&["SKU", "N"], &rows(items(&list), &["/sku", "/n"]), "none");
         assert_eq!(text, "SKU    N\nA      10\nИрина  -\n");
         assert_eq!(table(&["SKU"], &[], "nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn what_is_wide_stands_below_its_row_and_keeps_to_the_width() {
+        let long = "word ".repeat(30);
+        let below = [vec![long.trim().to_owned()]];
+        let text = listing(&["A"], &[vec!["a".to_owned()]], &below, "none");
+        assert!(text.starts_with("A\na\n  word word"), "{text}");
+        assert!(text.lines().count() == 4, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        let text = facts(&[("name", long.trim().to_owned())]);
+        assert!(
+            text.lines()
+                .nth(1)
+                .is_some_and(|line| line.starts_with("      word")),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn moments_are_told_to_the_second() {
+        let value = json!({"created_at": "2026-01-31T09:30:00.123456Z", "sku": "2026-01-31T09:30:00Z"});
+        assert_eq!(cell(&value, "/created_at"), "2026-01-31 09:30:00");
+        assert_eq!(cell(&value, "/sku"), "2026-01-31T09:30:00Z");
     }
 
     #[test]

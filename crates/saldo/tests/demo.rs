@@ -45,3 +45,16 @@ fn a_single_flipped_flag_fails_the_proof() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("1  differences"), "{text}");
 }
+
+#[test]
+fn a_machine_gets_the_proof_alone_and_the_smallest_demonstration_works() {
+    let output = demo(&["--json"]);
+    let proof: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&proof["agree"], &proof["orders"]), (&true.into(), &31.into()));
+    let folder = tempfile::tempdir().unwrap();
+    let output = support::saldo(folder.path())
+        .args(["demo", "--orders", "1", "--seconds", "1", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}

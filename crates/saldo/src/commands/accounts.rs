@@ -36,14 +36,15 @@ enum Action {
 /// Does it.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
     const PATH: &str = "/api/v1/stock-sync/accounts";
+    const ACCOUNTS_MAX: usize = 100_000;
     let door = Door::open(context).await?;
     match arguments.action {
         Action::List => {
-            let list = door.ask(Question::get(PATH)).await?;
+            let list = door.list(Question::get(PATH), ACCOUNTS_MAX).await?;
             context.output.show(&list, |list| {
                 let paths = ["/token_id", "/name", "/by_hand", "/created_at"];
                 table(
-                    &["ACCOUNT", "NAME", "BY HAND", "KNOWN SINCE"],
+                    &["ACCOUNT", "NAME", "BY HAND", "KNOWN SINCE (UTC)"],
                     &rows(items(list), &paths),
                     "No accounts.",
                 )

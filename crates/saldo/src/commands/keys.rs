@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
                 .collect();
             context.output.show(&json!({ "items": keys }), |list| {
                 table(
-                    &["NAME", "ROLE", "MADE"],
+                    &["NAME", "ROLE", "MADE (UTC)"],
                     &rows(items(list), &["/name", "/role", "/created_at"]),
                     "No keys.",
                 )

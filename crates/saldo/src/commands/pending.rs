@@ -1,11 +1,12 @@
 //! `saldo pending`
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::commands::Context;
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{items, rows, table};
+use crate::output::{cell, items, listing, rows};
 
 /// List the operations that wait or are under way.
 #[derive(Debug, Args)]
@@ -38,28 +39,20 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         .with("token_id", arguments.account);
     let list = door.list(question, arguments.limit as usize).await?;
     context.output.show(&list, |list| {
-        let headings = [
-            "ID",
-            "TYPE",
-            "ORDER",
-            "STATUS",
-            "WAITS FOR",
-            "RETRIES",
-            "NEXT TRY",
-            "ERROR",
-        ];
-        let paths = [
-            "/id",
-            "/operation_type",
-            "/order_id",
-            "/status",
-            "/waiting_for",
-            "/retry_count",
-            "/next_retry_at",
-            "/error_message",
-        ];
-        table(&headings, &rows(items(list), &paths), "Nothing waits.")
+        let headings = ["ORDER", "WAITS FOR", "RETRIES", "NEXT TRY (UTC)"];
+        let paths = ["/order_id", "/waiting_for", "/retry_count", "/next_retry_at"];
+        let below: Vec<Vec<String>> = items(list).iter().map(below).collect();
+        listing(&headings, &rows(items(list), &paths), &below, "Nothing waits.")
     })?;
     door.close().await?;
     Ok(End::Well)
+}
+
+/// What stands below the row of an operation.
+fn below(operation: &Value) -> Vec<String> {
+    let kind = cell(operation, "/operation_type");
+    let status = cell(operation, "/status");
+    let mut lines = vec![format!("{kind} {}, {status}", cell(operation, "/id"))];
+    lines.extend(Some(cell(operation, "/error_message")).filter(|error| error != "-"));
+    lines
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::commands::Context;
 use crate::door::{Door, Question, Refused};
 use crate::exit::{End, Usage};
-use crate::output::{Output, cell, is_watched, line, table};
+use crate::output::{Output, cell, is_watched, line, list_at, listing};
 use forms::Entry;
 
 /// Orders sent together, and the most bytes of them: well below the server's limit of 4 MiB.
@@ -215,27 +215,24 @@ fn show(entries: &[Entry], results: &[Value], output: Output) -> anyhow::Result<
         return Ok(());
     }
     let all = entries.len() < MANY_ORDERS;
-    let rows: Vec<Vec<String>> = entries
+    let shown = |result: &Value| all || !matches!(word(result).as_str(), "completed" | "skipped" | "merged");
+    let (rows, reasons): (Vec<Vec<String>>, Vec<Vec<String>>) = entries
         .iter()
         .zip(results)
-        .filter(|(_, result)| all || !matches!(word(result).as_str(), "completed" | "skipped" | "merged"))
+        .filter(|(_, result)| shown(result))
         .map(|(entry, result)| {
-            let reason = ["/error", "/detail"]
-                .iter()
-                .map(|path| cell(result, path))
-                .find(|text| text != "-");
             let again = result.get("duplicate").and_then(Value::as_bool) == Some(true);
             let known = if again { " (known)" } else { "" };
-            vec![
+            let row = vec![
                 entry.name.clone(),
                 format!("{}{known}", word(result)),
                 cell(result, "/operation/waiting_for"),
-                reason.unwrap_or_else(|| "-".to_owned()),
-            ]
+            ];
+            (row, reasons(result))
         })
-        .collect();
+        .unzip();
     if !rows.is_empty() {
-        line(&table(&["ORDER", "STATUS", "WAITS FOR", "IN THE WAY"], &rows, ""))?;
+        line(&listing(&["ORDER", "STATUS", "WAITS FOR"], &rows, &reasons, ""))?;
     }
     let mut counts = std::collections::BTreeMap::new();
     for result in results {
@@ -245,7 +242,21 @@ fn show(entries: &[Entry], results: &[Value], output: Output) -> anyhow::Result<
         .iter()
         .map(|(word, count)| format!("{count} {word}"))
         .collect();
-    line(&format!("{} orders: {}", results.len(), counts.join(", ")))
+    let orders = if results.len() == 1 { "order" } else { "orders" };
+    line(&format!("{} {orders}: {}", results.len(), counts.join(", ")))
+}
+
+/// What is in the way of an order: everything that is wrong with it, where it was refused.
+fn reasons(result: &Value) -> Vec<String> {
+    let errors = list_at(result, "/errors");
+    if errors.is_empty() {
+        let texts = ["/error", "/detail"].map(|path| cell(result, path));
+        return texts.into_iter().find(|text| text != "-").into_iter().collect();
+    }
+    errors
+        .iter()
+        .map(|error| format!("{} {}", cell(error, "/pointer"), cell(error, "/message")))
+        .collect()
 }
 
 #[cfg(test)]
@@ -266,6 +277,15 @@ mod tests {
         assert_eq!(sizes, [200, 50]);
         let entries = [entry(BYTES_TOGETHER_MAX), entry(BYTES_TOGETHER_MAX), entry(1)];
         assert_eq!(batches(&entries).len(), 3);
+    }
+
+    #[test]
+    fn a_refused_order_tells_all_that_is_wrong_with_it() {
+        let error = |pointer: &str| json!({ "pointer": pointer, "message": "is required" });
+        let result = json!({ "status": 422, "detail": "2 things", "errors": [error("/a"), error("/b")] });
+        assert_eq!(reasons(&result), ["/a is required", "/b is required"]);
+        assert_eq!(reasons(&json!({ "error": "too little" })), ["too little"]);
+        assert!(reasons(&json!({ "error": null })).is_empty());
     }
 
     #[test]

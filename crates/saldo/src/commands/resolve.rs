@@ -57,7 +57,7 @@ fn human(result: &Value) -> String {
         ("reason", cell(result, "/reason")),
         ("status", cell(result, "/status")),
         ("answer", cell(result, "/resolution")),
-        ("tried again", cell(result, "/tried_again")),
+        ("others tried again", cell(result, "/tried_again")),
     ]);
     if let Some(order) = result.get("order").filter(|order| !order.is_null()) {
         text.push_str(&sync_result::human(order));

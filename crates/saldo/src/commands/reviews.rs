@@ -1,11 +1,12 @@
 //! `saldo reviews`
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use crate::commands::Context;
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{items, rows, table};
+use crate::output::{cell, items, list_at, listing, rows};
 
 /// Which reviews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,18 +51,65 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         .with("token_id", arguments.account);
     let list = door.list(question, arguments.limit as usize).await?;
     context.output.show(&list, |list| {
-        let headings = ["ID", "REASON", "ORDER", "STATUS", "OPENED", "ANSWER", "BY"];
-        let paths = [
-            "/id",
-            "/reason",
-            "/order_id",
-            "/status",
-            "/opened_at",
-            "/resolution",
-            "/resolved_by",
-        ];
-        table(&headings, &rows(items(list), &paths), "No reviews.")
+        let headings = ["REVIEW", "REASON", "OPENED (UTC)"];
+        let paths = ["/id", "/reason", "/opened_at"];
+        let below: Vec<Vec<String>> = items(list).iter().map(below).collect();
+        listing(&headings, &rows(items(list), &paths), &below, "No reviews.")
     })?;
     door.close().await?;
     Ok(End::Well)
+}
+
+/// What stands below the row of a review: what it is about, and how it was answered.
+fn below(review: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !review["order_id"].is_null() {
+        lines.push(format!("order {}", cell(review, "/order_id")));
+    }
+    for line in list_at(review, "/details/lines") {
+        let of = |name: &str| cell(line, &format!("/{name}"));
+        if line.get("required").is_some() {
+            let (sku, warehouse) = (of("sku"), of("warehouse"));
+            let (required, available) = (of("required"), of("available"));
+            lines.push(format!(
+                "{sku} in {warehouse}: {required} needed, {available} there"
+            ));
+        } else if line.get("offer_id").is_some() {
+            lines.push(format!("offer {}, quantity {}", of("offer_id"), of("quantity")));
+        }
+    }
+    if review["status"] == "resolved" {
+        let answer = cell(review, "/resolution");
+        let (by, at) = (cell(review, "/resolved_by"), cell(review, "/resolved_at"));
+        lines.push(match answer.as_str() {
+            "-" => format!("closed by itself at {at}: its cause is gone"),
+            answer => format!("answered with {answer} by {by} at {at}"),
+        });
+    }
+    lines.extend(Some(cell(review, "/note")).filter(|note| note != "-"));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_review_tells_what_it_is_about_and_how_it_ended() {
+        let line = json!({ "sku": "MUG", "warehouse": "Shop", "required": 3, "available": 1, "short": 2 });
+        let mut review = json!({ "status": "open", "order_id": "o", "details": { "lines": [line] } });
+        assert_eq!(below(&review), ["order o", "MUG in Shop: 3 needed, 1 there"]);
+        review["status"] = json!("resolved");
+        review["resolved_at"] = json!("2026-01-31T09:30:00Z");
+        assert!(below(&review)[2].starts_with("closed by itself at 2026-01-31"));
+        review["resolution"] = json!("accept");
+        review["resolved_by"] = json!("anna");
+        review["note"] = json!("counted");
+        assert_eq!(
+            below(&review)[2..],
+            ["answered with accept by anna at 2026-01-31 09:30:00", "counted"]
+        );
+    }
 }

@@ -1,12 +1,14 @@
 //! `saldo show ID`
 
+mod order;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::commands::Context;
 use crate::door::{Door, Question, Refused, segment};
 use crate::exit::End;
-use crate::output::{cell, facts, items, rows, table};
+use crate::output::{cell, facts, items, list_at, listing, rows};
 
 /// How much of a history is shown.
 const ROWS_MAX: usize = 500;
@@ -35,9 +37,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             segment(&arguments.id)
         );
         let order = door.ask(Question::get(path)).await?;
-        context.output.show(&order, |order| {
-            serde_json::to_string_pretty(order).unwrap_or_default()
-        })?;
+        context.output.show(&order, order::human)?;
         door.close().await?;
         return Ok(End::Well);
     }
@@ -76,21 +76,9 @@ async fn of_order(door: &Door, id: &str, context: &Context) -> anyhow::Result<En
     if items(&list).is_empty() {
         anyhow::bail!("no operation and no order is known under {id}");
     }
-    context.output.show(&list, |list| {
-        let paths = [
-            "/id",
-            "/operation_type",
-            "/status",
-            "/waiting_for",
-            "/created_at",
-            "/error_message",
-        ];
-        table(
-            &["ID", "TYPE", "STATUS", "WAITS FOR", "CREATED", "ERROR"],
-            &rows(items(list), &paths),
-            "",
-        )
-    })?;
+    context
+        .output
+        .show(&list, |list| order::operations(items(list)))?;
     Ok(End::Well)
 }
 
@@ -101,10 +89,8 @@ fn human(shown: &Value) -> String {
         ("operation", of("id")),
         ("type", of("operation_type")),
         ("status", of("status")),
-        (
-            "order",
-            format!("{} of account {}", of("order_id"), of("token_id")),
-        ),
+        ("order", of("order_id")),
+        ("account", of("token_id")),
         ("waits for", of("waiting_for")),
         (
             "retries",
@@ -117,33 +103,62 @@ fn human(shown: &Value) -> String {
         ("stock moved", of("stock_applied_at")),
         ("completed", of("completed_at")),
     ]);
-    let lines = operation
-        .get("lines")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
     text.push('\n');
-    let paths = ["/sku", "/quantity", "/warehouse", "/offer_id", "/line_item_id"];
-    text.push_str(&table(
-        &["SKU", "QUANTITY", "WAREHOUSE", "OFFER", "LINE"],
+    let lines = list_at(operation, "/lines");
+    let line_ids: Vec<Vec<String>> = lines
+        .iter()
+        .map(|line| vec![format!("line {}", cell(line, "/line_item_id"))])
+        .collect();
+    let paths = ["/sku", "/quantity", "/warehouse", "/offer_id"];
+    text.push_str(&listing(
+        &["SKU", "QUANTITY", "WAREHOUSE", "OFFER"],
         &rows(lines, &paths),
+        &line_ids,
         "No lines.\n",
     ));
-    let log = shown
-        .get("log")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
     text.push('\n');
-    let paths = [
-        "/timestamp",
-        "/action",
-        "/status",
-        "/execution_time_ms",
-        "/details",
-    ];
-    text.push_str(&table(
-        &["WHEN", "WHAT", "STATUS", "MS", "DETAILS"],
+    let log = list_at(shown, "/log");
+    let facts: Vec<Vec<String>> = log.iter().map(details).collect();
+    let paths = ["/timestamp", "/action", "/status", "/execution_time_ms"];
+    text.push_str(&listing(
+        &["WHEN (UTC)", "WHAT", "STATUS", "MS"],
         &rows(log, &paths),
+        &facts,
         "No history.\n",
     ));
     text
+}
+
+/// What a log entry says besides, in one line; nothing when that is nothing.
+fn details(entry: &Value) -> Vec<String> {
+    let Some(details) = entry.get("details").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let told: Vec<String> = details
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, _)| {
+            format!(
+                "{}: {}",
+                name.replace('_', " "),
+                cell(entry, &format!("/details/{name}"))
+            )
+        })
+        .collect();
+    if told.is_empty() {
+        return Vec::new();
+    }
+    vec![told.join(", ")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_entry_tells_what_it_holds() {
+        let entry = json!({ "details": { "flag": true, "error": null, "waiting_for": "delivery" } });
+        assert_eq!(details(&entry), ["flag: yes, waiting for: delivery"]);
+        assert!(details(&json!({ "details": {} })).is_empty());
+    }
 }

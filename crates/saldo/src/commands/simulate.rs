@@ -77,9 +77,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
     let secret = options.jwt_secret.clone();
     let user_id = options.user_id.clone();
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .with_context(|| format!("the simulator cannot listen on {}", arguments.listen))?;
+    let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
+        format!(
+            "the simulator cannot listen on {}; name a free address with --listen",
+            arguments.listen
+        )
+    })?;
     let simulator = Simulator::start(options, listener)?;
     let started = json!({
         "base_url": simulator.base_url(),

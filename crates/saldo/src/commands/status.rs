@@ -46,10 +46,25 @@ fn human(status: &Value) -> String {
         ("before a person", of("/operations/in_review")),
         ("open reviews", of("/reviews_open")),
         ("oldest waiting, seconds", of("/oldest_pending_seconds")),
+        ("delivery attempts", success(status)),
         (
             "orders service",
             format!("circuit {}", of("/orders_service/circuit")),
         ),
         ("its last error", of("/orders_service/last_error")),
     ])
+}
+
+/// How many of the latest attempts went well.
+fn success(status: &Value) -> String {
+    let of = |name: &str| cell(status, &format!("/success_rate/{name}"));
+    match status.pointer("/success_rate/rate").and_then(Value::as_f64) {
+        Some(rate) => format!(
+            "{:.0} % of {} went well in the last {} minutes",
+            rate * 100.0,
+            of("attempts"),
+            of("window_minutes")
+        ),
+        None => format!("none in the last {} minutes", of("window_minutes")),
+    }
 }

@@ -7,7 +7,7 @@ use crate::commands::Context;
 use crate::components::Component;
 use crate::door::{Door, Question, segment};
 use crate::exit::End;
-use crate::output::{cell, items, rows, table};
+use crate::output::{cell, items, list_at, listing, rows, table};
 
 /// Look at stock, and change it.
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             context.output.show(&list, |list| {
                 let paths = ["/sku", "/warehouse", "/quantity", "/updated_at"];
                 table(
-                    &["SKU", "WAREHOUSE", "QUANTITY", "UPDATED"],
+                    &["SKU", "WAREHOUSE", "QUANTITY", "UPDATED (UTC)"],
                     &rows(items(list), &paths),
                     "No stock.",
                 )
@@ -125,8 +125,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             context
                 .output
                 .show(&result, |result| match cell(result, "/operation/id").as_str() {
-                    "-" => "Done.".to_owned(),
-                    id => format!("Done, as operation {id}."),
+                    "-" if result.get("components").is_some() => {
+                        format!("Done. Orders tried again: {}.", cell(result, "/tried_again"))
+                    }
+                    "-" => "Done; no stock had to move.".to_owned(),
+                    id => format!("Done, as operation {id}.{}", moved(result)),
                 })?;
         }
     }
@@ -204,15 +207,23 @@ fn line(sku: &str, quantity: &str, units: i64, warehouse: Option<String>) -> Val
     Value::Object(line)
 }
 
+/// What an operation moved, a line each.
+fn moved(result: &Value) -> String {
+    let told = |line: &Value| {
+        let of = |name: &str| cell(line, &format!("/{name}"));
+        let quantity = line["quantity"].as_i64().unwrap_or_default();
+        format!("\n  {} in {}: {quantity:+}", of("sku"), of("warehouse"))
+    };
+    list_at(result, "/operation/lines").iter().map(told).collect()
+}
+
 fn movements(list: &Value) -> String {
-    let headings = ["WHEN", "WAREHOUSE", "QUANTITY", "BALANCE", "ORDER", "OPERATION"];
-    let paths = [
-        "/created_at",
-        "/warehouse",
-        "/quantity",
-        "/balance_after",
-        "/order_id",
-        "/operation_id",
-    ];
-    table(&headings, &rows(items(list), &paths), "Nothing moved.")
+    let headings = ["WHEN (UTC)", "WAREHOUSE", "QUANTITY", "BALANCE"];
+    let paths = ["/created_at", "/warehouse", "/quantity", "/balance_after"];
+    let cause = |movement: &Value| match cell(movement, "/order_id").as_str() {
+        "-" => vec![format!("operation {}", cell(movement, "/operation_id"))],
+        order => vec![format!("order {order}")],
+    };
+    let causes: Vec<Vec<String>> = items(list).iter().map(cause).collect();
+    listing(&headings, &rows(items(list), &paths), &causes, "Nothing moved.")
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::edge;
+use crate::output::{Output, line, note};
 
 /// The one account of the demonstration, as the simulator seeds it.
 pub(super) struct House {
@@ -28,6 +29,7 @@ pub(super) struct House {
     pub(super) account: String,
     /// The database, for the last check of its invariants.
     pub(super) store: Arc<SqliteStore>,
+    output: Output,
     client: reqwest::Client,
     simulator: SimulatorHandle,
     engine: Engine,
@@ -40,7 +42,7 @@ const QUICK_SECONDS: u32 = 1;
 
 impl House {
     /// Builds everything in a folder.
-    pub(super) async fn build(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn build(folder: &Path, output: Output) -> anyhow::Result<Self> {
         let options = SimulatorOptions {
             accounts: 1,
             orders_per_account: 0,
@@ -103,6 +105,7 @@ impl House {
         let stopped = stop.clone();
         let web = tokio::spawn(saldo_web::serve(listener, router, stopped.cancelled_owned()));
         Ok(Self {
+            output,
             api,
             orders_service: simulator.base_url(),
             account,
@@ -113,6 +116,16 @@ impl House {
             stop,
             web,
         })
+    }
+
+    /// One line of the story.
+    pub(super) fn say(&self, who: &str, what: &str) {
+        let told = format!("{who:>10}  {what}");
+        match self.output {
+            // A reader that went away must not end the proof.
+            Output::Human => drop(line(&told)),
+            Output::Json => note(&told),
+        }
     }
 
     /// Asks Saldo's API.

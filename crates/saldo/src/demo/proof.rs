@@ -6,13 +6,16 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::house::House;
-use super::story::say;
 
 /// What the comparison found.
 #[derive(Debug)]
 pub(crate) struct Proof {
     /// Orders compared.
     pub(crate) orders: usize,
+    /// Those whose stock is taken, here and there.
+    pub(crate) deducted: usize,
+    /// Those whose stock was given back.
+    pub(crate) given_back: usize,
     /// Sentences about what does not agree; empty when all does.
     pub(crate) differences: Vec<String>,
 }
@@ -56,9 +59,11 @@ pub(super) async fn compare(house: &House, orders: &[String]) -> anyhow::Result<
     if violations > 0 {
         differences.push(format!("{violations} invariants of the ledger are broken"));
     }
-    tell(orders.len(), deducted, given_back, &differences);
+    tell(house, orders.len(), deducted, given_back, &differences);
     Ok(Proof {
         orders: orders.len(),
+        deducted,
+        given_back,
         differences,
     })
 }
@@ -75,25 +80,25 @@ async fn remote_flags(house: &House) -> anyhow::Result<BTreeMap<String, bool>> {
     Ok(rows.iter().filter_map(flag).collect())
 }
 
-fn tell(orders: usize, deducted: usize, given_back: usize, differences: &[String]) {
-    say(
+fn tell(house: &House, orders: usize, deducted: usize, given_back: usize, differences: &[String]) {
+    house.say(
         "Proof",
-        &format!("{orders} orders read from both sides over HTTP:"),
+        &format!("{orders} orders, each read from both sides over HTTP and compared:"),
     );
-    say(
+    house.say(
         "",
         &format!("{deducted:>6}  deducted here, and marked as deducted at the orders service"),
     );
-    say(
+    house.say(
         "",
         &format!("{given_back:>6}  given back here, and not marked there"),
     );
-    say("", &format!("{:>6}  differences", differences.len()));
+    house.say("", &format!("{:>6}  differences", differences.len()));
     for difference in differences {
-        say("", &format!("        {difference}"));
+        house.say("", &format!("        {difference}"));
     }
     if differences.is_empty() {
-        say(
+        house.say(
             "",
             "every balance is the sum of its movements; no two calls for one order overlapped",
         );

@@ -12,6 +12,7 @@ use super::forms::{self, FormLine, GOODS};
 use super::house::House;
 use super::proof::{self, Proof};
 use crate::edge;
+use crate::output::Output;
 
 /// How much is shown.
 pub(crate) struct Story {
@@ -19,6 +20,8 @@ pub(crate) struct Story {
     pub(crate) orders: usize,
     /// Over how many seconds they arrive.
     pub(crate) seconds: u64,
+    /// For people, or for machines: these get the proof alone, and the story goes to standard error.
+    pub(crate) output: Output,
     /// Flips one flag at the orders service before the proof: for the test that sees the proof fail.
     pub(crate) flip_flag: bool,
 }
@@ -34,12 +37,12 @@ const WAREHOUSE: &str = "Ирина";
 
 /// Tells the story in a folder, and ends with the proof.
 pub(crate) async fn tell(story: &Story, folder: &Path) -> anyhow::Result<Proof> {
-    let house = House::build(folder).await?;
-    say(
+    let house = House::build(folder, story.output).await?;
+    house.say(
         "Saldo",
         &format!("the API listens on {} (its description: /docs)", house.api),
     );
-    say(
+    house.say(
         "Simulator",
         &format!("the simulated orders service listens on {}", house.orders_service),
     );
@@ -72,7 +75,7 @@ async fn receive_goods(house: &House) -> anyhow::Result<()> {
         .collect();
     let body = json!({ "lines": lines, "reference": "the demonstration's first delivery" });
     house.post("/api/v1/stock/receipts", &body).await?;
-    say(
+    house.say(
         "Stock",
         &format!("{} SKUs received, {RECEIVED_UNITS} units each", GOODS.len()),
     );
@@ -81,7 +84,7 @@ async fn receive_goods(house: &House) -> anyhow::Result<()> {
 
 /// Orders arrive; in the middle of it the orders service is away. Every tenth order is posted twice.
 async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<String>> {
-    let total = story.orders.max(10);
+    let total = story.orders;
     let (outage_from, outage_to) = (total / 3, total * 4 / 5);
     let pause = Duration::from_millis(story.seconds * 1_000 / u64::try_from(total)?);
     let bar = progress(total, "orders taken in");
@@ -92,23 +95,25 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
         if number == outage_from {
             house.set_outage(true).await?;
             bar.suspend(|| {
-                say(
+                house.say(
                     "Outage",
-                    "the orders service now answers 503 to everything; orders go on arriving",
+                    "the orders service now fails every call (503); orders go on arriving",
                 )
             });
         }
         if number == outage_to {
-            bar.suspend(|| say("Outage", "the service is back; what waited is delivered now"));
+            bar.suspend(|| house.say("Outage", "the service is back; what waited is delivered now"));
             house.set_outage(false).await?;
             drain(house).await?;
         }
         if number > outage_from && number < outage_to && number % STATUS_EVERY == 0 {
             let waiting = waiting(house).await?;
             bar.suspend(|| {
-                say(
+                house.say(
                     "",
-                    &format!("{waiting} operations wait; their stock is deducted already"),
+                    &format!(
+                        "{waiting} operations wait to be told to it; their stock is deducted here already"
+                    ),
                 )
             });
         }
@@ -123,9 +128,9 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
         tokio::time::sleep(pause).await;
     }
     bar.finish_and_clear();
-    say(
+    house.say(
         "Orders",
-        &format!("{total} taken in; {repeats} were posted twice, and answered with duplicate: true"),
+        &format!("{total} taken in; {repeats} of them came twice, and were deducted once"),
     );
     Ok(orders)
 }
@@ -164,7 +169,7 @@ async fn drain(house: &House) -> anyhow::Result<()> {
         if left == 0 {
             bar.finish_and_clear();
             if total > 0 {
-                say(
+                house.say(
                     "Delivery",
                     &format!("the queue is empty: all {total} operations that waited were delivered"),
                 );
@@ -194,7 +199,7 @@ async fn unmapped_order(house: &House) -> anyhow::Result<String> {
         .as_str()
         .context("no review was opened for an order without a SKU")?
         .to_owned();
-    say(
+    house.say(
         "Review",
         "an order came for an offer without a SKU: nothing was deducted, a person is asked",
     );
@@ -208,7 +213,7 @@ async fn unmapped_order(house: &House) -> anyhow::Result<String> {
             &resolution,
         )
         .await?;
-    say(
+    house.say(
         "Review",
         "resolved: the offer is a set of a console and two mugs; its stock is deducted now",
     );
@@ -229,10 +234,11 @@ async fn roll_one_back(house: &House, order: &str) -> anyhow::Result<()> {
         .post(&format!("/api/v1/stock-sync/rollback/{operation}"), &body)
         .await?;
     let restored = answer["restored"].as_array().map_or(0, Vec::len);
-    say(
+    house.say(
         "Rollback",
         &format!(
-            "{restored} SKU(s) of order {order} are back on the shelf; remote flag: {}",
+            "a buyer changed his mind: what order {order} took of {restored} SKU(s) is back on the shelf; \
+             remote flag: {}",
             answer["remote_flag"].as_str().unwrap_or("?")
         ),
     );
@@ -246,9 +252,4 @@ fn progress(length: usize, what: &'static str) -> ProgressBar {
     }
     bar.set_message(what);
     bar
-}
-
-/// One line of the story.
-pub(super) fn say(who: &str, what: &str) {
-    println!("{who:>10}  {what}");
 }

@@ -14,6 +14,7 @@ use tower::ServiceExt as _;
 use super::{Answer, Question};
 use crate::config::Config;
 use crate::ledger::{engine_options, open_store};
+use crate::output::note;
 
 /// Who acts, in the log, when the command line does.
 const CALLER: &str = "command line";
@@ -44,7 +45,15 @@ impl Inside {
     /// When it cannot be opened, or the settings ask for what this version cannot do.
     pub(crate) fn open(config: &Config, tasks: Tasks) -> anyhow::Result<Self> {
         config.check_possible()?;
+        let is_new = config.sqlite_path().is_ok_and(|path| !path.exists());
         let store = open_store(config)?;
+        if is_new {
+            // Whoever stands in the wrong folder must not take an empty ledger for theirs.
+            note(&format!(
+                "There was no database {}: a new, empty one was made.",
+                config.database
+            ));
+        }
         let options = engine_options(config, SharedStore::clone(&store))?;
         let (service, engine) = match tasks {
             Tasks::None => (Engine::service_only(options), None),

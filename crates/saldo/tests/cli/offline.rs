@@ -42,7 +42,7 @@ fn an_order_takes_its_stock_once_and_waits_for_the_service() {
     assert_eq!(folder.json(&["status"])["operations"]["pending"], 1);
     let human = folder.run(&["pending"]);
     assert!(
-        human.stdout.starts_with("ID ") && human.stdout.contains("order-1"),
+        human.stdout.starts_with("ORDER ") && human.stdout.contains("order-1"),
         "{human:?}"
     );
 

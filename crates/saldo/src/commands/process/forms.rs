@@ -12,7 +12,8 @@ pub(super) struct Entry {
     pub(super) line: Result<String, String>,
 }
 
-/// The orders of a text: one JSON document (an object or an array), or one JSON document a line.
+/// The orders of a text: one JSON document (an object or an array), one JSON document a line, or whole documents one
+/// after another, as `cat` makes them of several files.
 pub(super) fn entries(
     source: &str,
     text: &str,
@@ -30,15 +31,24 @@ pub(super) fn entries(
             name: place,
         },
     };
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::Array(values)) => {
-            let numbered = values.into_iter().enumerate();
-            numbered
-                .map(|(index, value)| read(format!("{source}, order {}", index + 1), Ok(value)))
-                .collect()
-        }
-        Ok(value) => vec![read(source.to_owned(), Ok(value))],
-        Err(_) => text
+    let numbered = |values: Vec<Value>| -> Vec<Entry> {
+        let numbered = values.into_iter().enumerate();
+        numbered
+            .map(|(index, value)| read(format!("{source}, order {}", index + 1), Ok(value)))
+            .collect()
+    };
+    if let Ok(document) = serde_json::from_str::<Value>(text) {
+        return match document {
+            Value::Array(values) => numbered(values),
+            value => vec![read(source.to_owned(), Ok(value))],
+        };
+    }
+    let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+    match documents {
+        // As many documents as lines: then a line tells better where one stands.
+        Ok(documents) if documents.len() != lines => numbered(flattened(documents)),
+        _ => text
             .lines()
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
@@ -48,6 +58,15 @@ pub(super) fn entries(
             })
             .collect(),
     }
+}
+
+/// Arrays among documents stand for what is in them.
+fn flattened(documents: Vec<Value>) -> Vec<Value> {
+    let orders = |document| match document {
+        Value::Array(orders) => orders,
+        order => vec![order],
+    };
+    documents.into_iter().flat_map(orders).collect()
 }
 
 /// One order, bare or with its account.
@@ -102,6 +121,15 @@ mod tests {
             ["a", "b"]
         );
         assert!(names("  \n ").is_empty());
+    }
+
+    #[test]
+    fn whole_documents_one_after_another_are_read() {
+        assert_eq!(names("{\n \"id\": \"a\"\n}\n{\n \"id\": \"b\"\n}\n"), ["a", "b"]);
+        assert_eq!(
+            names("[{\"id\": \"a\"},\n {\"id\": \"b\"}]\n{\"id\": \"c\"}"),
+            ["a", "b", "c"]
+        );
     }
 
     #[test]
