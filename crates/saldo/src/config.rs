@@ -266,14 +266,6 @@ impl Config {
             "intake.poll_seconds",
         );
         compare(
-            self.intake.unpaid_days != default.intake.unpaid_days,
-            "intake.unpaid_days",
-        );
-        compare(
-            self.intake.unpaid_hours_frozen != default.intake.unpaid_hours_frozen,
-            "intake.unpaid_hours_frozen",
-        );
-        compare(
             self.intake.start_from != default.intake.start_from,
             "intake.start_from",
         );

@@ -61,6 +61,7 @@ pub(crate) fn engine_options(config: &Config, store: SharedStore) -> anyhow::Res
 fn settings(config: &Config) -> Settings {
     let service = &config.orders_service;
     let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     // A probe that was lost is forgotten once its call must have ended.
     let probe_deadline_seconds = narrow(
         service
@@ -76,10 +77,27 @@ fn settings(config: &Config) -> Settings {
         requests_per_second: narrow(service.requests_per_second),
         account_requests_per_second: narrow(service.requests_per_second),
         circuit: config.circuit_policy(probe_deadline_seconds),
-        stale_operation_hours: i64::try_from(config.monitoring.stale_operation_hours).unwrap_or(i64::MAX),
+        unpaid_days: signed(config.intake.unpaid_days),
+        unpaid_hours_frozen: signed(config.intake.unpaid_hours_frozen),
+        stale_operation_hours: signed(config.monitoring.stale_operation_hours),
         max_pending_operations: config.monitoring.max_pending_operations,
         window_minutes: narrow(config.alerts.sync_failure_rate.window_minutes),
         failure_rate_max: config.alerts.sync_failure_rate.threshold,
         ..Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_waits_for_payment_as_long_as_the_configuration_says() {
+        let mut config = Config::default();
+        config.intake.unpaid_days = 3;
+        config.intake.unpaid_hours_frozen = 5;
+        let settings = settings(&config);
+        assert_eq!((settings.unpaid_days, settings.unpaid_hours_frozen), (3, 5));
+        assert!(config.without_effect().is_empty());
     }
 }
