@@ -83,7 +83,7 @@ pub(crate) fn listing(headings: &[&str], rows: &[Vec<String>], below: &[Vec<Stri
 }
 
 /// Text in lines that fit, all but the first of them indented.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ') {

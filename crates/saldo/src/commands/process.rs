@@ -255,7 +255,7 @@ fn reasons(result: &Value) -> Vec<String> {
     }
     errors
         .iter()
-        .map(|error| format!("{} {}", cell(error, "/pointer"), cell(error, "/message")))
+        .map(|error| format!("{}: {}", cell(error, "/pointer"), cell(error, "/message")))
         .collect()
 }
 
@@ -283,7 +283,7 @@ mod tests {
     fn a_refused_order_tells_all_that_is_wrong_with_it() {
         let error = |pointer: &str| json!({ "pointer": pointer, "message": "is required" });
         let result = json!({ "status": 422, "detail": "2 things", "errors": [error("/a"), error("/b")] });
-        assert_eq!(reasons(&result), ["/a is required", "/b is required"]);
+        assert_eq!(reasons(&result), ["/a: is required", "/b: is required"]);
         assert_eq!(reasons(&json!({ "error": "too little" })), ["too little"]);
         assert!(reasons(&json!({ "error": null })).is_empty());
     }

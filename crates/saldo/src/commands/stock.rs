@@ -77,7 +77,7 @@ enum Action {
         #[arg(long)]
         to: String,
     },
-    /// List what moved a SKU, newest first.
+    /// List what moved a SKU, by warehouse, newest first.
     #[command(after_help = "Example:\n  saldo stock movements MUG --limit 20")]
     Movements {
         /// The SKU.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::edge;
-use crate::output::{Output, line, note};
+use crate::output::{Output, line, note, wrapped};
 
 /// The one account of the demonstration, as the simulator seeds it.
 pub(super) struct House {
@@ -120,7 +120,7 @@ impl House {
 
     /// One line of the story.
     pub(super) fn say(&self, who: &str, what: &str) {
-        let told = format!("{who:>10}  {what}");
+        let told = format!("{who:>10}  {}", wrapped(what, 12));
         match self.output {
             // A reader that went away must not end the proof.
             Output::Human => drop(line(&told)),
