@@ -199,7 +199,7 @@ pub(crate) struct Problems(pub(crate) Vec<String>);
 pub(crate) struct Loaded {
     /// What is in force.
     pub(crate) config: Config,
-    /// The same by name, with secrets: see [`effective`].
+    /// The same by name, with secrets: see [`effective()`].
     pub(crate) settings: toml::Table,
     /// The file that was read; none when there is none.
     pub(crate) file: Option<std::path::PathBuf>,

@@ -1,6 +1,6 @@
 //! The HTTP interface: JSON over the service and the store, and nothing that decides by itself.
 //!
-//! A request meets the modules in this order: [`serve`] takes its connection, [`router`] finds its route,
+//! A request meets the modules in this order: [`serve()`] takes its connection, [`router()`] finds its route,
 //! `endpoint` authenticates it, reads its body and keeps its idempotency key, one file of [`api`] turns it into a
 //! command and its result into a type of [`wire`]. Whatever goes wrong on the way becomes a `problem`.
 
