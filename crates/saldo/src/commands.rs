@@ -54,6 +54,13 @@ impl Context {
     }
 }
 
+/// Reads an account's id, and says where to find one.
+pub(crate) fn account_id(text: &str) -> Result<uuid::Uuid, String> {
+    text.parse().map_err(|_| {
+        "an account is named by a UUID, its token_id; `saldo accounts list` names those known".to_owned()
+    })
+}
+
 /// Runs one command.
 pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<End> {
     match command {

@@ -84,6 +84,10 @@ pub(crate) fn listing(headings: &[&str], rows: &[Vec<String>], below: &[Vec<Stri
 
 /// Text in lines that fit, all but the first of them indented.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    if indent + text.chars().count() <= COLUMNS {
+        // Its own spaces, such as those of a column, stay.
+        return text.to_owned();
+    }
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ') {
@@ -186,6 +190,7 @@ mod tests {
         assert!(text.starts_with("A\na\n  word word"), "{text}");
         assert!(text.lines().count() == 4, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert_eq!(wrapped("   7  figures", 12), "   7  figures");
         let text = facts(&[("name", long.trim().to_owned())]);
         assert!(
             text.lines()

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::commands::Context;
+use crate::commands::{Context, account_id};
 use crate::door::{Door, Question};
 use crate::exit::End;
 use crate::output::{cell, items, rows, table};
@@ -25,7 +25,7 @@ enum Action {
     #[command(after_help = "Example:\n  saldo accounts add 0c3f3a0e-1df6-4a94-9d0e-1f2d3c4b5a69 --name shop")]
     Add {
         /// The orders service's token_id.
-        #[arg(value_name = "TOKEN_ID")]
+        #[arg(value_name = "TOKEN_ID", value_parser = account_id)]
         account: uuid::Uuid,
         /// A name for people.
         #[arg(long)]

@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::commands::Context;
+use crate::commands::{Context, account_id};
 use crate::door::{Door, Question, Refused};
 use crate::exit::{End, Usage};
 use crate::output::{Output, cell, is_watched, line, list_at, listing};
@@ -19,7 +19,7 @@ use forms::Entry;
 /// Orders sent together, and the most bytes of them: well below the server's limit of 4 MiB.
 const ORDERS_TOGETHER_MAX: usize = 200;
 const BYTES_TOGETHER_MAX: usize = 1024 * 1024;
-/// Orders from which on progress is shown, and only those are listed that are not done.
+/// Orders from which on progress is shown, and only those are listed that need a look.
 const MANY_ORDERS: usize = 50;
 
 /// Take in checkout forms from files or standard input: JSON (one or an array of them) or NDJSON.
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The account of forms that do not name one.
-    #[arg(long, value_name = "TOKEN_ID")]
+    #[arg(long, value_name = "TOKEN_ID", value_parser = account_id)]
     account: Option<uuid::Uuid>,
     /// The warehouse to take the stock from; the default warehouse otherwise.
     #[arg(long)]
@@ -215,7 +215,7 @@ fn show(entries: &[Entry], results: &[Value], output: Output) -> anyhow::Result<
         return Ok(());
     }
     let all = entries.len() < MANY_ORDERS;
-    let shown = |result: &Value| all || !matches!(word(result).as_str(), "completed" | "skipped" | "merged");
+    let shown = |result: &Value| all || needs_a_look(result);
     let (rows, reasons): (Vec<Vec<String>>, Vec<Vec<String>>) = entries
         .iter()
         .zip(results)
@@ -244,6 +244,15 @@ fn show(entries: &[Entry], results: &[Value], output: Output) -> anyhow::Result<
         .collect();
     let orders = if results.len() == 1 { "order" } else { "orders" };
     line(&format!("{} {orders}: {}", results.len(), counts.join(", ")))
+}
+
+/// Whether an order is worth a line among many: one that is done, or goes to the orders service by itself, is not.
+fn needs_a_look(result: &Value) -> bool {
+    match word(result).as_str() {
+        "completed" | "skipped" | "merged" => false,
+        "pending" => cell(result, "/operation/waiting_for") != "delivery",
+        _ => true,
+    }
 }
 
 /// What is in the way of an order: everything that is wrong with it, where it was refused.
@@ -277,6 +286,14 @@ mod tests {
         assert_eq!(sizes, [200, 50]);
         let entries = [entry(BYTES_TOGETHER_MAX), entry(BYTES_TOGETHER_MAX), entry(1)];
         assert_eq!(batches(&entries).len(), 3);
+    }
+
+    #[test]
+    fn among_many_orders_those_that_go_on_by_themselves_are_not_listed() {
+        let waits = |what: &str| json!({ "status": "pending", "operation": { "waiting_for": what } });
+        assert!(!needs_a_look(&waits("delivery")) && needs_a_look(&waits("stock")));
+        assert!(!needs_a_look(&json!({ "status": "completed" })));
+        assert!(needs_a_look(&json!({ "status": "failed" })) && needs_a_look(&json!({ "status": 422 })));
     }
 
     #[test]

@@ -60,6 +60,8 @@ fn bad_usage_ends_with_2_and_says_so_on_standard_error() {
             "{arguments:?}: {ran:?}"
         );
     }
+    let nobody = folder.run(&["process", "--account", "nobody"]);
+    assert!(nobody.stderr.contains("saldo accounts list"), "{nobody:?}");
     assert_eq!(folder.run(&["process"]).code, 2, "an empty input holds no order");
 }
 

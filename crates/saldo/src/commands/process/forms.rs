@@ -20,6 +20,8 @@ pub(super) fn entries(
     account: Option<Uuid>,
     warehouse: Option<&str>,
 ) -> Vec<Entry> {
+    // Some editors begin a file with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     let read = |place: String, value: Result<Value, String>| match value {
         Ok(Value::Object(object)) => entry(&place, object, account, warehouse),
         Ok(_) => Entry {
@@ -121,6 +123,7 @@ mod tests {
             ["a", "b"]
         );
         assert!(names("  \n ").is_empty());
+        assert_eq!(names("\u{feff}{\"id\": \"a\"}\n{\"id\": \"b\"}"), ["a", "b"]);
     }
 
     #[test]
