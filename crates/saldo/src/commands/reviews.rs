@@ -1,6 +1,8 @@
 //! `saldo reviews`
 
 use clap::{Args, ValueEnum};
+use saldo_domain::decide::applies;
+use saldo_domain::review::{Resolution, ReviewReason};
 use serde_json::Value;
 
 use crate::commands::Context;
@@ -60,6 +62,19 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     Ok(End::Well)
 }
 
+/// Which answers fit a review of a reason.
+fn answers(reason: &str) -> Option<String> {
+    let reason = ReviewReason::ALL
+        .into_iter()
+        .find(|known| known.as_str() == reason)?;
+    let fitting: Vec<&str> = Resolution::ALL
+        .into_iter()
+        .filter(|resolution| applies(reason, *resolution))
+        .map(Resolution::as_str)
+        .collect();
+    Some(format!("answers that fit: {}", fitting.join(", ")))
+}
+
 /// What stands below the row of a review: what it is about, and how it was answered.
 fn below(review: &Value) -> Vec<String> {
     let mut lines = Vec::new();
@@ -78,7 +93,9 @@ fn below(review: &Value) -> Vec<String> {
             lines.push(format!("offer {}, quantity {}", of("offer_id"), of("quantity")));
         }
     }
-    if review["status"] == "resolved" {
+    if review["status"] == "open" {
+        lines.extend(answers(&cell(review, "/reason")));
+    } else {
         let answer = cell(review, "/resolution");
         let (by, at) = (cell(review, "/resolved_by"), cell(review, "/resolved_at"));
         lines.push(match answer.as_str() {
@@ -99,8 +116,15 @@ mod tests {
     #[test]
     fn a_review_tells_what_it_is_about_and_how_it_ended() {
         let line = json!({ "sku": "MUG", "warehouse": "Shop", "required": 3, "available": 1, "short": 2 });
-        let mut review = json!({ "status": "open", "order_id": "o", "details": { "lines": [line] } });
-        assert_eq!(below(&review), ["order o", "MUG in Shop: 3 needed, 1 there"]);
+        let mut review = json!({
+            "status": "open", "reason": "remote_only", "order_id": "o", "details": { "lines": [line] },
+        });
+        let told = [
+            "order o",
+            "MUG in Shop: 3 needed, 1 there",
+            "answers that fit: accept, force, cancel",
+        ];
+        assert_eq!(below(&review), told);
         review["status"] = json!("resolved");
         review["resolved_at"] = json!("2026-01-31T09:30:00Z");
         assert!(below(&review)[2].starts_with("closed by itself at 2026-01-31"));
