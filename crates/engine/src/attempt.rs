@@ -88,7 +88,12 @@ impl<'a> Attempt<'a> {
                 retry_after_seconds: None,
                 counts: self.counts,
             }),
-            Err(error) => self.classify(error, true).await,
+            // Whatever is wrong with the reading, the flag was sent: what the service held before is not known.
+            Err(error) => Outcome::Unknown(Failure {
+                message: error.message,
+                retry_after_seconds: error.retry_after_seconds,
+                counts: self.counts,
+            }),
         }
     }
 

@@ -18,6 +18,7 @@ mod immediate;
 mod leases;
 mod load;
 mod rates;
+mod read_back;
 mod retry;
 mod rollback;
 mod scenarios;

@@ -60,6 +60,8 @@ pub(crate) struct Faults {
     pub(crate) hang: u32,
     /// Per mille of readings that fail.
     pub(crate) fail_reading: u32,
+    /// What every reading of a flag is answered with.
+    pub(crate) reading: Option<CallError>,
 }
 
 impl Default for Faults {
@@ -76,6 +78,7 @@ impl Default for Faults {
             do_later: 0,
             hang: 0,
             fail_reading: 0,
+            reading: None,
         }
     }
 }
@@ -94,6 +97,14 @@ pub(crate) fn unavailable() -> CallError {
         ErrorClass::Transient,
         Some(503),
         "the orders service answered 503",
+    )
+}
+
+pub(crate) fn too_many_requests() -> CallError {
+    error(
+        ErrorClass::Transient,
+        Some(429),
+        "the orders service answered 429",
     )
 }
 

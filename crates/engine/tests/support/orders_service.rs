@@ -257,6 +257,7 @@ impl OrdersService for SimulatedOrdersService {
             match state.faults.stands_in_the_way(account) {
                 Some(error) => Err(error),
                 None if fails => Err(unavailable()),
+                None if state.faults.reading.is_some() => Err(state.faults.reading.clone().unwrap()),
                 None => Ok(state.flags.get(&key).copied().unwrap_or(false)),
             }
         };
