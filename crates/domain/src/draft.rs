@@ -337,9 +337,21 @@ impl<'a> Draft<'a> {
         Ok(id)
     }
 
-    /// Stores an answer to a review that is about no single order.
+    /// Keeps a person's answer to a review that stays open until all that follows from the answer is done.
+    pub fn promise_answer(&mut self, mut review: Review, resolution: Resolution, note: Option<&str>) {
+        if let Some(details) = review.details.as_object_mut() {
+            details.insert("answer".to_owned(), json!(self.answer(Some(resolution), note)));
+        }
+        self.reviews
+            .insert((review.reason, review.subject.clone()), review);
+    }
+
+    /// Stores an answer to a review that is about no single order; the one that was promised, where no other is
+    /// given.
     pub fn answer_widely(&mut self, mut review: Review, resolution: Option<Resolution>, note: Option<&str>) {
-        review.answer = Some(self.answer(resolution, note));
+        let promised = review.details.get("answer").filter(|_| resolution.is_none());
+        let promised = promised.and_then(|answer| serde_json::from_value(answer.clone()).ok());
+        review.answer = Some(promised.unwrap_or_else(|| self.answer(resolution, note)));
         self.reviews
             .insert((review.reason, review.subject.clone()), review);
     }

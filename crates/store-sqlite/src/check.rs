@@ -104,7 +104,8 @@ const RULES: &[Rule] = &[
                   AND orders.order_id = operation.order_id) \
               AND CASE \
                   WHEN status = 'failed' OR (status = 'pending' AND waiting_for = 'review') THEN \
-                      review IS NOT NULL OR EXISTS (SELECT 1 FROM review \
+                      EXISTS (SELECT 1 FROM review WHERE review.id = operation.review \
+                          AND review.answered_at IS NULL) OR EXISTS (SELECT 1 FROM review \
                           WHERE review.account = operation.account AND review.order_id = operation.order_id \
                           AND review.answered_at IS NULL AND review.operation = operation.id) \
                   WHEN status = 'processing' OR waiting_for IN ('delivery', 'account') THEN \

@@ -48,7 +48,8 @@ pub(super) fn resolve(draft: &mut Draft<'_>, request: &Resolve) -> Result<Resolv
                 review: review.id,
                 duplicate: true,
                 order: None,
-                then: None,
+                // What was to follow the first answer may have been cut short: the same again goes on with it.
+                then: answer.resolution.and_then(|given| follows(&review, given)),
             });
         }
         let detail = format!("review {} was resolved already", review.id);
@@ -74,21 +75,31 @@ pub(super) fn resolve(draft: &mut Draft<'_>, request: &Resolve) -> Result<Resolv
     }
 }
 
-fn resolve_wide(draft: &mut Draft<'_>, request: &Resolve, review: Review) -> ResolveOutcome {
-    let then = match (review.reason, &review.subject) {
-        (ReviewReason::StuckUnpaid, _) if request.resolution == Resolution::Accept => None,
+/// What is to follow an answer to a review that is about no single order.
+fn follows(review: &Review, resolution: Resolution) -> Option<Then> {
+    match (review.reason, &review.subject) {
+        (ReviewReason::StuckUnpaid, _) if resolution == Resolution::Accept => None,
         (ReviewReason::StuckUnpaid, _) => Some(Then::EndUnpaid {
             review: review.id,
-            deduct: request.resolution == Resolution::Force,
+            deduct: resolution == Resolution::Force,
         }),
         (ReviewReason::GaveUp, _) => Some(Then::EndOutage(review.id)),
-        (_, Subject::Account(account)) if request.resolution == Resolution::Retry => {
+        (_, Subject::Account(account)) if resolution == Resolution::Retry => {
             Some(Then::ProbeAccount(*account))
         }
         _ => None,
-    };
+    }
+}
+
+fn resolve_wide(draft: &mut Draft<'_>, request: &Resolve, review: Review) -> ResolveOutcome {
+    let then = follows(&review, request.resolution);
     let id = review.id;
-    draft.answer_widely(review, Some(request.resolution), request.note.as_deref());
+    if matches!(then, Some(Then::EndOutage(_))) {
+        // Until all that failed under it is taken up again, it is what keeps that before a person.
+        draft.promise_answer(review, request.resolution, request.note.as_deref());
+    } else {
+        draft.answer_widely(review, Some(request.resolution), request.note.as_deref());
+    }
     ResolveOutcome {
         review: id,
         duplicate: false,

@@ -537,7 +537,7 @@ fn delivery_command(act: &Act, seconds: i64, tables: &Tables, claims: &[Claim]) 
             account: account_number,
         } => Command::CloseWidely {
             reason: if *reason {
-                ReviewReason::GaveUp
+                ReviewReason::StuckUnpaid
             } else {
                 ReviewReason::AccountUnusable
             },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use saldo_domain::ids::{LineItemId, OrderKey};
 use saldo_domain::operation::{Operation, OperationStatus, WaitingFor};
+use saldo_domain::review::Review;
 use saldo_domain::stock::StockKey;
 
 use super::tables::Tables;
@@ -133,7 +134,8 @@ fn next_steps(tables: &Tables, found: &mut Vec<Violation>) {
 
 fn has_next_step(tables: &Tables, key: &OrderKey, operation: &Operation) -> bool {
     let owed = tables.deliveries.contains_key(key);
-    let reviewed = operation.review.is_some()
+    let is_open = |id| tables.reviews.get(&id).is_some_and(Review::is_open);
+    let reviewed = operation.review.is_some_and(is_open)
         || tables
             .reviews_of(key)
             .any(|review| review.is_open() && review.operation == Some(operation.id));

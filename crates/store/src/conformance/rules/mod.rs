@@ -245,6 +245,7 @@ where
             what_waited_too_long_is_given_up_under_one_review,
             the_end_of_an_outage_takes_everything_up_again,
             a_retry_of_the_review_ends_the_outage,
+            a_review_is_not_closed_over_what_was_given_up_under_it,
             a_leased_delivery_is_not_given_up,
             a_delivery_without_operations_is_not_forgotten,
             a_new_operation_during_an_outage_settles_what_was_given_up,
@@ -267,6 +268,7 @@ where
     tell! { make;
         reviews:
             an_answer_given_twice_is_the_same_as_once,
+            an_answer_that_was_cut_short_goes_on_when_it_is_given_again,
             another_answer_to_a_closed_review_is_refused,
             an_unknown_review_is_refused,
             a_review_whose_cause_is_gone_closes_itself,

@@ -1,6 +1,7 @@
 //! Section 5: what waited too long through an outage, and its end.
 
 use jiff::{SignedDuration, Timestamp};
+use saldo_domain::decide::{Command, Resolve};
 use saldo_domain::delivery::{Failure, Outcome as Attempt};
 use saldo_domain::operation::OperationStatus;
 use saldo_domain::review::{Resolution, ReviewReason};
@@ -59,6 +60,31 @@ pub(super) async fn the_end_of_an_outage_takes_everything_up_again(world: &mut W
     world.deliver().await;
     world.expect_remote("o1", true);
     world.expect_remote("o2", true);
+}
+
+pub(super) async fn a_review_is_not_closed_over_what_was_given_up_under_it(world: &mut World) {
+    let before = down(world, &[("o1", "l1")]).await;
+    let review = world.give_up(before).await.review.unwrap();
+    let retry = Command::Resolve(Resolve {
+        review,
+        resolution: Resolution::Retry,
+        note: Some("it is back".to_owned()),
+        components: Vec::new(),
+    });
+    // The process dies before what follows from the answer is done.
+    let answered = world.ask(retry.clone()).await.unwrap();
+    assert!(world.review(review).await.is_open());
+    // The answer given again does it, and so does the end of the outage.
+    assert_eq!(world.ask(retry).await.unwrap(), answered);
+    assert_eq!(world.end_outage(review).await.moved, 1);
+    let answer = world.review(review).await.answer.unwrap();
+    assert_eq!(answer.resolution, Some(Resolution::Retry));
+    assert_eq!(
+        (answer.by.as_str(), answer.note.as_deref()),
+        ("Anna", Some("it is back"))
+    );
+    world.deliver().await;
+    world.expect_remote("o1", true);
 }
 
 pub(super) async fn a_retry_of_the_review_ends_the_outage(world: &mut World) {

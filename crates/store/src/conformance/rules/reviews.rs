@@ -197,6 +197,15 @@ pub(super) async fn an_answer_given_twice_is_the_same_as_once(world: &mut World)
     world.expect_balance("A", 8).await;
 }
 
+pub(super) async fn an_answer_that_was_cut_short_goes_on_when_it_is_given_again(world: &mut World) {
+    let review = bring_about(world, ReviewReason::StuckUnpaid).await;
+    // The process dies before what follows from the answer is done.
+    world.ask(resolve(review, Resolution::Force, &[])).await.unwrap();
+    world.expect_balance("A", 10).await;
+    assert!(world.resolve_with(review, Resolution::Force, &[]).await.duplicate);
+    world.expect_balance("A", 8).await;
+}
+
 pub(super) async fn another_answer_to_a_closed_review_is_refused(world: &mut World) {
     let review = bring_about(world, ReviewReason::RemoteOnly).await;
     world.resolve_with(review, Resolution::Accept, &[]).await;
