@@ -107,6 +107,42 @@ pub(super) async fn a_failed_read_back_is_tried_again(world: &mut World) {
     }
     // News while only a read-back is owed: the level is sent.
     world.post_forced(order()).await;
-    world.deliver().await;
+    let claim = world.claim_one().await;
+    assert_eq!((claim.task, claim.flag), (Task::Send, true));
+    let outcome = world.arrive(&claim);
+    world.settle(&claim, outcome).await;
     world.expect_remote("o1", true);
+}
+
+pub(super) async fn a_doubt_takes_back_what_was_confirmed(world: &mut World) {
+    world.change_policy(|policy| policy.retry.max_retries = 0).await;
+    world.receive("A", 10).await;
+    let posted = world.post(order()).await;
+    world.deliver().await;
+    world.roll_back(posted.operation.unwrap()).await;
+    world.deliver().await;
+    let again = world.post_forced(order()).await;
+    let claim = world.claim_one().await;
+    world.arrive(&claim);
+    world.settle(&claim, lost()).await;
+    // The delivery is given up and forgotten, and the flag had arrived.
+    world.advance(VERIFY_SECONDS + 1);
+    assert!(world.claim().await.is_empty());
+    world.roll_back(again.operation.unwrap()).await;
+    world.settle_down().await;
+    world.expect_remote("o1", false);
+}
+
+pub(super) async fn a_doubt_outlives_the_delivery_that_was_given_up(world: &mut World) {
+    world.change_policy(|policy| policy.retry.max_retries = 0).await;
+    world.receive("A", 10).await;
+    let posted = world.post(order()).await;
+    let claim = world.claim_one().await;
+    world.settle(&claim, lost()).await;
+    world.roll_back(posted.operation.unwrap()).await;
+    world.deliver().await;
+    // The call that was given up arrives last.
+    world.arrive(&claim);
+    world.settle_down().await;
+    world.expect_remote("o1", false);
 }

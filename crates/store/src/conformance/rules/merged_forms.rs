@@ -213,6 +213,36 @@ pub(super) async fn a_merged_form_that_had_failed_ends_false(world: &mut World) 
     world.expect_remote("o1", false);
 }
 
+pub(super) async fn a_merged_form_that_had_failed_long_ago_ends_false(world: &mut World) {
+    world.change_policy(|policy| policy.retry.max_retries = 0).await;
+    world.receive("A", 10).await;
+    world.post(one()).await;
+    let claim = world.claim_one().await;
+    world.arrive(&claim);
+    world
+        .settle(&claim, Attempt::Unknown(failure("the reply was lost")))
+        .await;
+    world.advance(3600);
+    assert!(world.claim().await.is_empty());
+    world.post(both()).await;
+    world.settle_down().await;
+    world.expect_remote("o1", false);
+}
+
+pub(super) async fn what_came_to_a_merged_form_is_told_when_the_rest_is_settled(world: &mut World) {
+    world.receive("A", 2).await;
+    world.post(one()).await;
+    world.deliver().await;
+    world.post(both()).await;
+    world
+        .resolve("both", ReviewReason::InsufficientStock, Resolution::Accept)
+        .await;
+    world.settle_down().await;
+    assert_eq!(world.taken("both").await, 2);
+    world.expect_remote("both", true);
+    world.expect_remote("o1", false);
+}
+
 pub(super) async fn a_cancelled_copy_never_takes_lines_from_their_holder(world: &mut World) {
     world.receive("A", 10).await;
     world.post(both()).await;

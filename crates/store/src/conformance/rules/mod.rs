@@ -115,6 +115,8 @@ where
             a_merged_form_under_delivery_ends_false,
             a_merged_form_whose_flag_is_in_doubt_ends_false,
             a_merged_form_that_had_failed_ends_false,
+            a_merged_form_that_had_failed_long_ago_ends_false,
+            what_came_to_a_merged_form_is_told_when_the_rest_is_settled,
             a_cancelled_copy_never_takes_lines_from_their_holder,
             goods_of_allegro_never_take_lines_from_their_holder,
             a_line_settled_by_a_person_is_not_deducted_in_the_merged_form,
@@ -190,11 +192,14 @@ where
         refunds:
             the_flag_turns_false_only_at_zero,
             never_more_than_is_still_taken,
+            one_sku_named_twice_comes_back_from_both_of_its_lines,
             a_refund_of_a_merged_form_is_refused,
             a_refund_to_zero_is_told_while_a_difference_waits,
             a_refund_to_zero_closes_the_question_whether_it_came_back;
         rollbacks:
             restores_what_is_still_taken,
+            a_refund_undone_takes_no_more_than_the_order_says_now,
+            a_refund_undone_while_its_call_is_under_way_is_not_completed_yet,
             twice_is_the_same_as_once,
             before_anything_was_applied_it_only_cancels,
             while_processing_the_new_level_follows,
@@ -239,6 +244,8 @@ where
             a_flag_sent_under_doubt_is_read_back_and_again_later,
             a_late_arrival_is_found_and_mended,
             a_doubt_outlives_the_last_retry,
+            a_doubt_takes_back_what_was_confirmed,
+            a_doubt_outlives_the_delivery_that_was_given_up,
             a_lease_that_ended_is_a_doubt,
             a_failed_read_back_is_tried_again;
         outages:

@@ -1,10 +1,11 @@
 //! Section 6, "Refund".
 
+use saldo_domain::decide::{Command, Refund, RefundLine};
 use saldo_domain::order::Standing;
 use saldo_domain::review::ReviewReason;
 
 use super::form::form;
-use super::world::{World, refund};
+use super::world::{World, key, refund, sku};
 
 pub(super) async fn the_flag_turns_false_only_at_zero(world: &mut World) {
     world.receive("A", 10).await;
@@ -57,4 +58,24 @@ pub(super) async fn a_refund_to_zero_closes_the_question_whether_it_came_back(wo
     world.expect_review("o1", ReviewReason::Returned).await;
     world.refund("o1", "A", 2).await;
     world.expect_no_review("o1").await;
+}
+
+pub(super) async fn one_sku_named_twice_comes_back_from_both_of_its_lines(world: &mut World) {
+    world.receive("A", 10).await;
+    world.post(form("o1").line("l1", "A", 2).line("l2", "A", 1)).await;
+    let twice = |quantity| {
+        let line = RefundLine {
+            sku: sku("A"),
+            quantity,
+            warehouse: None,
+        };
+        Command::Refund(Refund {
+            key: key("o1"),
+            lines: vec![line.clone(), line],
+            reason: "both came back".to_owned(),
+        })
+    };
+    assert_eq!(world.refused(twice(2)).await, "refund_exceeds_taken");
+    world.ask(twice(1)).await.unwrap();
+    world.expect_balance("A", 9).await;
 }

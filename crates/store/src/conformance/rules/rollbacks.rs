@@ -160,3 +160,29 @@ pub(super) async fn after_a_lost_refund_the_flag_is_sent_again(world: &mut World
     world.settle_down().await;
     world.expect_remote("o1", true);
 }
+
+pub(super) async fn a_refund_undone_takes_no_more_than_the_order_says_now(world: &mut World) {
+    world.receive("A", 10).await;
+    world.post(order()).await;
+    let refunded = world.refund("o1", "A", 3).await;
+    world.post(form("o1").line("l1", "A", 1).revision("second")).await;
+    assert_eq!(world.taken("o1").await, 0);
+    world.roll_back(refunded.operation.unwrap()).await;
+    assert_eq!(world.taken("o1").await, 1);
+    world.expect_balance("A", 9).await;
+}
+
+pub(super) async fn a_refund_undone_while_its_call_is_under_way_is_not_completed_yet(world: &mut World) {
+    world.receive("A", 10).await;
+    world.post(order()).await;
+    world.deliver().await;
+    let refunded = world.refund("o1", "A", 5).await;
+    let claim = world.claim_one().await;
+    let undone = world.roll_back(refunded.operation.unwrap()).await;
+    let status = world.status(undone.undone_by.unwrap()).await;
+    assert_eq!(status, OperationStatus::Pending);
+    let outcome = world.arrive(&claim);
+    world.settle(&claim, outcome).await;
+    world.settle_down().await;
+    world.expect_remote("o1", true);
+}
