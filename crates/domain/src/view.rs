@@ -105,8 +105,14 @@ pub struct Place {
 /// A list of orders that a decision asks for; each list is bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListKey {
-    /// Orders whose delivery is due, accounts taking turns, the longest due first.
-    Due(DueRequest),
+    /// Orders whose delivery is due, accounts taking turns, the longest due first. What is due after
+    /// `stranded_after` is due as well: no wait of ours is so long, so a clock was set back since.
+    Due {
+        /// Which deliveries.
+        request: DueRequest,
+        /// Later than any wait from now on can end.
+        stranded_after: Timestamp,
+    },
     /// Orders that wait for a SKU, oldest first, after a place.
     AwaitingStock(StockKey, Option<Place>),
     /// Orders with an open `sku_missing` or `sku_unknown` review and a line of this offer, oldest first, after a

@@ -23,6 +23,11 @@ use clap::Parser as _;
 use crate::cli::Cli;
 use crate::commands::Context;
 
+/// A quarter of the processor's time under load was allocation with the system's allocator; see
+/// `docs/benchmarks.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let context = Context::new(cli.global);

@@ -19,7 +19,10 @@ const WAITING_WITH_STOCK_MAX: usize = 100;
 /// The orders of a list.
 pub(crate) fn list(connection: &Connection, list: &ListKey) -> Result<Vec<OrderKey>, Failure> {
     match list {
-        ListKey::Due(request) => due(connection, request),
+        ListKey::Due {
+            request,
+            stranded_after,
+        } => due(connection, request, *stranded_after),
         ListKey::AwaitingStock(key, after) => awaiting_stock(connection, key, after.as_ref()),
         ListKey::AwaitingOffer(offer, after) => awaiting_offer(connection, offer, after.as_ref()),
         ListKey::OwedSince { account, before } => owed_since(connection, *account, *before),
@@ -63,18 +66,22 @@ fn go_round(
     Ok(())
 }
 
-fn due(connection: &Connection, request: &DueRequest) -> Result<Vec<OrderKey>, Failure> {
+fn due(
+    connection: &Connection,
+    request: &DueRequest,
+    stranded_after: Timestamp,
+) -> Result<Vec<OrderKey>, Failure> {
     if let Some(only) = request.only {
         if !takes_part(request, only) {
             return Ok(Vec::new());
         }
-        let orders = due_of(connection, request, only)?;
+        let orders = due_of(connection, request, stranded_after, only)?;
         return Ok(take_turns(vec![orders], request.count_max));
     }
     let mut turns = Vec::new();
     go_round(connection, request.after_account, |account| {
         if takes_part(request, account) {
-            let orders = due_of(connection, request, account)?;
+            let orders = due_of(connection, request, stranded_after, account)?;
             if !orders.is_empty() {
                 turns.push(orders);
             }
@@ -85,20 +92,30 @@ fn due(connection: &Connection, request: &DueRequest) -> Result<Vec<OrderKey>, F
     Ok(take_turns(turns, request.count_max))
 }
 
+/// Both ends of the index by due time: what is due, and what is due so late that a clock was set back.
+const DUE_OF: &str = "SELECT order_id FROM ( \
+    SELECT order_id, due_at FROM delivery INDEXED BY delivery_due \
+        WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, order_id LIMIT ?3) \
+    UNION ALL SELECT order_id FROM ( \
+    SELECT order_id, due_at FROM delivery INDEXED BY delivery_due \
+        WHERE account = ?1 AND due_at > ?4 ORDER BY due_at, order_id LIMIT ?3) \
+    LIMIT ?3";
+
 fn due_of(
     connection: &Connection,
     request: &DueRequest,
+    stranded_after: Timestamp,
     account: AccountId,
 ) -> Result<Vec<OrderKey>, Failure> {
     let count_max = request.per_account_max.min(request.count_max);
     many(
         connection,
-        "SELECT order_id FROM delivery INDEXED BY delivery_due WHERE account = ?1 AND due_at <= ?2 \
-         ORDER BY due_at, order_id LIMIT ?3",
+        DUE_OF,
         params![
             account.as_uuid().as_bytes(),
             stored(request.now),
-            row_limit(count_max)
+            row_limit(count_max),
+            stored(stranded_after)
         ],
         |row| {
             Ok(OrderKey {

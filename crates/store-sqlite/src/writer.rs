@@ -268,10 +268,11 @@ impl Writer {
                     self.state.set_fatal(&explain(&error));
                     tracing::error!(error = %error, "the database failed; the store has stopped");
                 }
-                let answer = self
-                    .state
-                    .fatal()
-                    .unwrap_or_else(|| StoreError::Unavailable(explain(&error)));
+                // A commit that met an I/O error may or may not have reached the disk.
+                let answer = match Gravity::of(&error) {
+                    Gravity::Fatal => StoreError::Unknown(explain(&error)),
+                    Gravity::Passing | Gravity::Mistake => StoreError::Unavailable(explain(&error)),
+                };
                 done.into_iter().for_each(|done| done.job.refuse(&answer));
             }
             mistake if done.len() == 1 && done[0].job.requests() == 1 => {

@@ -15,7 +15,13 @@ use crate::view::{ListKey, OrderFile, Stop};
 pub(super) fn claim(draft: &mut Draft<'_>, request: &ClaimRequest) -> Result<Vec<Claim>, Stop> {
     let orders = match &request.orders {
         ClaimOrders::These(orders) => orders.clone(),
-        ClaimOrders::Due(due) => draft.view.list(&ListKey::Due(due.clone()))?.to_vec(),
+        ClaimOrders::Due(due) => {
+            let list = ListKey::Due {
+                request: due.clone(),
+                stranded_after: stranded_after(draft),
+            };
+            draft.view.list(&list)?.to_vec()
+        }
     };
     // Every file is asked for before any is worked on, so that one load serves the whole list.
     let missing: Vec<_> = orders
@@ -38,11 +44,25 @@ pub(super) fn claim(draft: &mut Draft<'_>, request: &ClaimRequest) -> Result<Vec
     Ok(claims)
 }
 
+/// Later than any wait that begins now can end: what is due only then was stored before a clock was set back
+/// (invariant 10).
+fn stranded_after(draft: &Draft<'_>) -> jiff::Timestamp {
+    let policy = draft.policy;
+    let retry_seconds = i64::try_from(policy.retry.max_delay_seconds).unwrap_or(i64::MAX);
+    let longest = retry_seconds
+        .max(policy.lease_seconds)
+        .max(policy.verify_after_seconds);
+    draft
+        .now
+        .checked_add(SignedDuration::from_secs(longest))
+        .unwrap_or(jiff::Timestamp::MAX)
+}
+
 fn claim_one(draft: &mut Draft<'_>, file: &mut OrderFile, key: &OrderKey) -> Result<Option<Claim>, Stop> {
     let Some(mut delivery) = file.delivery.take() else {
         return Ok(None);
     };
-    if delivery.due_at > draft.now {
+    if delivery.due_at > draft.now && delivery.due_at <= stranded_after(draft) {
         file.delivery = Some(delivery);
         return Ok(None);
     }

@@ -153,8 +153,15 @@ pub(super) fn absorb(
             };
             let theirs = other.order.lines.remove(at);
             if theirs.taken() > 0 || !cancelled && !theirs.parts.is_empty() {
+                let is_whole = theirs
+                    .parts
+                    .iter()
+                    .all(|part| part.taken == part.units * theirs.quantity);
                 line.parts = theirs.parts;
-                moved.push(position);
+                // Of another quantity, the line lacks the difference; but what a refund left stays as it is.
+                if theirs.quantity == line.quantity || !is_whole {
+                    moved.push(position);
+                }
             }
         }
         file.order.shipped |= other.order.shipped;
@@ -291,6 +298,15 @@ fn record_difference(
 ) -> Result<OrderOutcome, Stop> {
     for &position in new_lines {
         let line = &file.order.lines[position];
+        if !line.parts.is_empty() {
+            wants.extend(line.parts.iter().map(|part| Want {
+                line: position,
+                key: part.key.clone(),
+                units: part.units,
+                delta: part.units * line.quantity - part.taken,
+            }));
+            continue;
+        }
         match apply::components(draft, file.order.key.account, line)? {
             Some(components) => wants.extend(components.into_iter().map(|component| Want {
                 line: position,

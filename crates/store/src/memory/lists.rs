@@ -16,7 +16,10 @@ use crate::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
 impl Tables {
     pub(super) fn list(&self, list: &ListKey) -> Vec<OrderKey> {
         match list {
-            ListKey::Due(request) => self.due(request),
+            ListKey::Due {
+                request,
+                stranded_after,
+            } => self.due(request, *stranded_after),
             ListKey::AwaitingStock(key, after) => {
                 let waiting = self.orders.values().filter(|order| order.awaited.contains(key));
                 oldest_first(waiting, after.as_ref())
@@ -74,10 +77,11 @@ impl Tables {
         })
     }
 
-    fn due(&self, request: &DueRequest) -> Vec<OrderKey> {
+    fn due(&self, request: &DueRequest, stranded_after: Timestamp) -> Vec<OrderKey> {
         let mut due: BTreeMap<AccountId, Vec<(Timestamp, OrderId)>> = BTreeMap::new();
         for delivery in self.deliveries.values() {
-            if delivery.due_at <= request.now && takes_part(request, delivery.key.account) {
+            let is_due = delivery.due_at <= request.now || delivery.due_at > stranded_after;
+            if is_due && takes_part(request, delivery.key.account) {
                 let orders = due.entry(delivery.key.account).or_default();
                 orders.push((delivery.due_at, delivery.key.order.clone()));
             }

@@ -30,6 +30,18 @@ pub(super) async fn one_delivery_at_a_time(world: &mut World) {
     world.settle(&claim, outcome).await;
 }
 
+pub(super) async fn a_clock_that_was_set_back_strands_nothing(world: &mut World) {
+    const TEN_YEARS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
+    world.receive("A", 10).await;
+    world.advance(TEN_YEARS_SECONDS);
+    world.post(order()).await;
+    world.advance(-TEN_YEARS_SECONDS);
+    let claim = world.claim_one().await;
+    let outcome = world.arrive(&claim);
+    world.settle(&claim, outcome).await;
+    world.expect_remote("o1", true);
+}
+
 pub(super) async fn an_expired_lease_returns_to_pending_by_itself(world: &mut World) {
     world.receive("A", 10).await;
     let posted = world.post(order()).await;

@@ -37,6 +37,21 @@ pub(super) async fn the_form_with_more_lines_takes_the_deduction_along(world: &m
     world.expect_remote("o2", false);
 }
 
+pub(super) async fn a_merged_form_with_another_quantity_moves_the_difference(world: &mut World) {
+    world.receive("A", 10).await;
+    world.post(form("o1").line("l1", "A", 3)).await;
+    world.deliver().await;
+    let merged = world
+        .post(form("both").line("l1", "A", 6).line("l2", "A", 1))
+        .await;
+    world.expect_balance("A", 3).await;
+    assert_eq!(world.taken("both").await, 7);
+    world.deliver().await;
+    world.expect_remote("both", true);
+    world.roll_back(merged.operation.unwrap()).await;
+    world.expect_balance("A", 10).await;
+}
+
 pub(super) async fn the_merged_flag_is_sent_false_only_if_it_was_sent_true(world: &mut World) {
     world.receive("A", 10).await;
     world.post(one()).await;

@@ -103,6 +103,7 @@ where
             a_newer_copy_of_a_waiting_order_replaces_its_lines;
         merged_forms:
             the_form_with_more_lines_takes_the_deduction_along,
+            a_merged_form_with_another_quantity_moves_the_difference,
             the_merged_flag_is_sent_false_only_if_it_was_sent_true,
             a_merged_form_moves_nothing_and_answers_with_the_winner,
             a_form_that_comes_after_the_merged_one_is_closed,
@@ -220,6 +221,7 @@ where
     tell! { make;
         claims:
             one_delivery_at_a_time,
+            a_clock_that_was_set_back_strands_nothing,
             an_expired_lease_returns_to_pending_by_itself,
             a_stale_token_changes_nothing,
             several_operations_are_settled_by_one_delivery,
