@@ -24,8 +24,17 @@ pub(super) fn holders(draft: &Draft<'_>, file: &OrderFile) -> Result<Vec<OrderKe
     )
 }
 
+/// Orders other than one that hold any line of a copy.
+pub(super) fn holders_of_copy(
+    draft: &Draft<'_>,
+    own: &OrderKey,
+    copy: &OrderCopy,
+) -> Result<Vec<OrderKey>, Stop> {
+    holders_of(draft, own, copy.lines.iter().filter_map(|line| line.id.as_ref()))
+}
+
 /// Orders other than one that hold any of some lines.
-pub(super) fn holders_of<'l>(
+fn holders_of<'l>(
     draft: &Draft<'_>,
     own: &OrderKey,
     lines: impl Iterator<Item = &'l LineItemId>,

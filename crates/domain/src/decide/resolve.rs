@@ -186,11 +186,7 @@ fn no_longer_foreign(
     review: &Review,
 ) -> Result<super::OrderOutcome, Stop> {
     let copy = stored_copy(review)?;
-    let holders = merge::holders_of(
-        draft,
-        &file.order.key,
-        copy.lines.iter().filter_map(|line| line.id.as_ref()),
-    )?;
+    let holders = merge::holders_of_copy(draft, &file.order.key, &copy)?;
     if let Some(other) = holders.first() {
         let detail = format!("a line of it is still held by order {other}");
         return Err(Refusal::conflict("line_held_elsewhere", detail).into());
@@ -280,11 +276,7 @@ fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
         }
         ReviewReason::QuantityMismatch => {
             let copy = stored_copy(review)?;
-            let holders = merge::holders_of(
-                draft,
-                &file.order.key,
-                copy.lines.iter().filter_map(|line| line.id.as_ref()),
-            )?;
+            let holders = merge::holders_of_copy(draft, &file.order.key, &copy)?;
             return merge::move_difference(draft, file, &copy, &holders);
         }
         ReviewReason::Reopened => {

@@ -10,11 +10,7 @@ use crate::view::{OrderFile, Stop};
 /// Replaces the lines of an order that waits by those of a newer copy. What was taken already stays with its
 /// lines; what the waiting operation is to take, or to give back, changes by the difference.
 pub(super) fn revise(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCopy) -> Result<(), Stop> {
-    let holders = merge::holders_of(
-        draft,
-        &file.order.key,
-        copy.lines.iter().filter_map(|line| line.id.as_ref()),
-    )?;
+    let holders = merge::holders_of_copy(draft, &file.order.key, copy)?;
     if merge::foreign(&file.order.key, &holders).is_some()
         || merge::winner_over_copy(draft, file, copy, &holders)?.is_some()
     {

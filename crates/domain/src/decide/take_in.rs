@@ -319,11 +319,7 @@ fn compare(
     }
     if believable && !file.order.shipped {
         draft.close(&mut file, &[ReviewReason::QuantityMismatch]);
-        let holders = merge::holders_of(
-            draft,
-            &file.order.key,
-            copy.lines.iter().filter_map(|line| line.id.as_ref()),
-        )?;
+        let holders = merge::holders_of_copy(draft, &file.order.key, copy)?;
         return merge::move_difference(draft, file, copy, &holders);
     }
     if file.order.answered.contains(&ReviewReason::QuantityMismatch) && !is_news {
@@ -342,11 +338,7 @@ pub(super) fn form_arrives(
     request: &TakeIn,
     mut file: OrderFile,
 ) -> Result<OrderOutcome, Stop> {
-    let holders = merge::holders_of(
-        draft,
-        &file.order.key,
-        request.copy.lines.iter().filter_map(|line| line.id.as_ref()),
-    )?;
+    let holders = merge::holders_of_copy(draft, &file.order.key, &request.copy)?;
     if let Some(foreign) = merge::foreign(&file.order.key, &holders) {
         return merge::ask_about_foreign(draft, file, &request.copy, foreign);
     }
@@ -408,11 +400,7 @@ pub(super) fn deduct_again(
     mut file: OrderFile,
 ) -> Result<OrderOutcome, Stop> {
     let copy = &request.copy;
-    let holders = merge::holders_of(
-        draft,
-        &file.order.key,
-        copy.lines.iter().filter_map(|line| line.id.as_ref()),
-    )?;
+    let holders = merge::holders_of_copy(draft, &file.order.key, copy)?;
     if let Some(other) = holders.first() {
         return Err(crate::view::Refusal::conflict(
             "line_held_elsewhere",
