@@ -63,6 +63,14 @@ uuid_id!(
     ReviewId
 );
 uuid_id!(
+    /// One run of reconciliation.
+    RunId
+);
+uuid_id!(
+    /// One difference between the ledger and the orders service.
+    DiscrepancyId
+);
+uuid_id!(
     /// The fencing token of one claim of a delivery: new for every claim, so a stale one never matches.
     LeaseToken
 );

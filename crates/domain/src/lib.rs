@@ -31,6 +31,10 @@ pub mod pacing;
 
 pub mod policy;
 
+pub mod rollout;
+
+pub mod discrepancy;
+
 pub mod view;
 
 pub mod changes;

@@ -48,14 +48,24 @@ pub enum Standing {
 pub enum SkipReason {
     /// Sent from Allegro's own warehouse.
     FulfilledByAllegro,
+    /// Bought before Saldo was to begin: whoever deducted before has dealt with it.
+    BeforeStart,
+    /// First seen while its account was off or in shadow, or brought over as already deducted: it belongs to the
+    /// old way for ever, unless a person hands it over.
+    OldWay,
 }
 
 impl SkipReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::FulfilledByAllegro, Self::BeforeStart, Self::OldWay];
+
     /// The stable word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FulfilledByAllegro => "fulfilled_by_allegro",
+            Self::BeforeStart => "before_start",
+            Self::OldWay => "old_way",
         }
     }
 }

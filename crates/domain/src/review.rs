@@ -36,6 +36,14 @@ pub enum ReviewReason {
     Reopened,
     /// Orders of an account have stood unpaid for so long that the news of their payment may have been missed.
     StuckUnpaid,
+    /// Ready at the service and unknown here for so long that somebody may have dealt with it otherwise.
+    MissedOrder,
+    /// Cancelled after it was deducted, and too old to be given back without asking.
+    CancelledAfterDeduction,
+    /// Deducted here, and unknown to the service in two complete passes.
+    MissingRemotely,
+    /// The service's copy of it cannot be read as an order.
+    Malformed,
 }
 
 words!(ReviewReason {
@@ -43,12 +51,14 @@ words!(ReviewReason {
     DeliveryFailed => "delivery_failed", GaveUp => "gave_up", AccountUnusable => "account_unusable",
     RemoteOnly => "remote_only", CancelledAfterShipment => "cancelled_after_shipment",
     QuantityMismatch => "quantity_mismatch", Returned => "returned", OtherAccount => "other_account",
-    Reopened => "reopened", StuckUnpaid => "stuck_unpaid",
+    Reopened => "reopened", StuckUnpaid => "stuck_unpaid", MissedOrder => "missed_order",
+    CancelledAfterDeduction => "cancelled_after_deduction", MissingRemotely => "missing_remotely",
+    Malformed => "malformed",
 });
 
 impl ReviewReason {
     /// All of them, for tables in the documentation and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::InsufficientStock,
         Self::SkuMissing,
         Self::SkuUnknown,
@@ -62,6 +72,10 @@ impl ReviewReason {
         Self::OtherAccount,
         Self::Reopened,
         Self::StuckUnpaid,
+        Self::MissedOrder,
+        Self::CancelledAfterDeduction,
+        Self::MissingRemotely,
+        Self::Malformed,
     ];
 }
 

@@ -86,7 +86,7 @@ fn standing(row: &Row<'_>) -> Result<Standing, Failure> {
 }
 
 fn skip_reason(word: &str) -> Result<SkipReason, String> {
-    let known = [SkipReason::FulfilledByAllegro];
+    let known = SkipReason::ALL;
     known
         .into_iter()
         .find(|reason| reason.as_str() == word)

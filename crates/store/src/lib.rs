@@ -10,6 +10,9 @@ mod error;
 pub mod memory;
 mod paging;
 pub mod query;
+pub mod reconciliations;
+pub mod rollouts;
+pub mod tasks;
 pub mod turns;
 
 #[cfg(feature = "conformance")]

@@ -1,5 +1,7 @@
 //! What can be asked, and what is answered.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use crate::form::OrderCopy;
 use crate::ids::{AccountId, LeaseToken, LineItemId, OperationId, OrderKey, ReviewId};
 use crate::operation::Operation;
 use crate::review::{Resolution, ReviewReason, Subject};
+use crate::rollout::{Mode, Rollout};
 use crate::stock::{Component, OfferKey, StockKey};
 use crate::text::{Sku, Warehouse};
 use crate::view::{DueRequest, ListKey, Place};
@@ -81,6 +84,35 @@ pub enum Command {
         /// The review.
         review: ReviewId,
     },
+    /// Put a pulled order before a person, instead of moving its stock: it is too old to be dealt with without asking,
+    /// or automatic fixes are off. Reasons: missed, cancelled after deduction, quantity mismatch.
+    AskAbout {
+        /// The copy.
+        order: Box<TakeIn>,
+        /// Why.
+        reason: ReviewReason,
+    },
+    /// Put an order before a person whose copy at the service cannot be read. A later copy that can be read closes
+    /// the review.
+    AskAboutMalformed {
+        /// Which order.
+        order: OrderKey,
+        /// What is wrong with the copy.
+        detail: String,
+    },
+    /// Put a deducted order before a person that the service does not show. Any later copy closes the review.
+    AskAboutMissing {
+        /// Which order.
+        order: OrderKey,
+    },
+    /// Send an order's level once more: the service was seen to hold another flag. Nothing happens while a delivery is
+    /// owed already, or where Saldo has no opinion.
+    Redeliver {
+        /// Which order.
+        order: OrderKey,
+    },
+    /// Switch the mode.
+    SetMode(SetMode),
     /// Close the open review of a reason and a subject that is no order, because its cause is gone.
     CloseWidely {
         /// The reason.
@@ -88,6 +120,20 @@ pub enum Command {
         /// The account, or the service.
         subject: Subject,
     },
+}
+
+/// The mode to switch to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetMode {
+    /// The mode.
+    pub mode: Mode,
+    /// For [`Mode::Partial`]: accounts that are on.
+    pub accounts: BTreeSet<AccountId>,
+    /// For [`Mode::Partial`]: the share of the other accounts' orders that is on, 0 to 100.
+    pub percent: u8,
+    /// A person's word that the stock here is right: switching on from off or shadow is refused without it, unless
+    /// stock was counted or imported since the mode was last changed.
+    pub stock_is_right: bool,
 }
 
 /// A copy of an order to take in.
@@ -277,6 +323,8 @@ pub enum Outcome {
     Settled(SettleOutcome),
     /// To what concerns an outage.
     Outage(OutageOutcome),
+    /// To [`Command::SetMode`]: what is in force now.
+    Rollout(Rollout),
     /// Done, and nothing to tell.
     Done,
 }

@@ -115,6 +115,11 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
         Command::EndUnpaid { review, deduct } => unpaid::end(draft, *review, *deduct).map(Outcome::Orders),
         Command::Remember => Ok(Outcome::Done),
         Command::CloseUnpaid { review } => unpaid::close(draft, *review).map(|()| Outcome::Done),
+        Command::AskAbout { .. }
+        | Command::AskAboutMalformed { .. }
+        | Command::AskAboutMissing { .. }
+        | Command::Redeliver { .. }
+        | Command::SetMode(_) => Err(Stop::Defect("no rule answers this command".to_owned())),
         Command::CloseWidely { reason, subject } => {
             resolve::close_widely(draft, *reason, subject).map(|()| Outcome::Done)
         }

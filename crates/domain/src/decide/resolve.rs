@@ -30,7 +30,11 @@ pub const fn applies(reason: ReviewReason, resolution: Resolution) -> bool {
         ReviewReason::CancelledAfterShipment
         | ReviewReason::QuantityMismatch
         | ReviewReason::Returned
+        | ReviewReason::CancelledAfterDeduction
         | ReviewReason::Reopened => matches!(resolution, Accept | Force),
+        ReviewReason::MissedOrder => matches!(resolution, Accept | Force | Cancel),
+        ReviewReason::MissingRemotely => matches!(resolution, Retry | Accept | Cancel),
+        ReviewReason::Malformed => matches!(resolution, Retry | Accept),
         ReviewReason::StuckUnpaid => matches!(resolution, Accept | Force | Cancel),
     }
 }

@@ -1,0 +1,169 @@
+//! How far Saldo is switched on (section 8): off, shadow, partial, on.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, OrderKey};
+use crate::operation::{UnknownWord, words};
+
+/// What is done with orders that nothing is known of yet. What is owed already is finished in every mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Nothing new is deducted; everything stays as it was before Saldo.
+    Off,
+    /// What would be done is recorded and compared; nothing is changed or sent.
+    Shadow,
+    /// Some accounts, or a share of the orders, are on; the others are in shadow.
+    Partial,
+    /// Everything is on.
+    On,
+}
+
+words!(Mode { Off => "off", Shadow => "shadow", Partial => "partial", On => "on" });
+
+/// How one order is dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acting {
+    /// It is left alone.
+    Off,
+    /// What would be done is recorded.
+    Shadow,
+    /// It is taken in.
+    On,
+}
+
+/// The mode, with what it is limited to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// The mode.
+    pub mode: Mode,
+    /// In [`Mode::Partial`]: these accounts are on.
+    pub accounts: BTreeSet<AccountId>,
+    /// In [`Mode::Partial`]: this share of the orders of all other accounts is on, 0 to 100.
+    pub percent: u8,
+    /// Pulled orders bought before this moment belong to the old way.
+    pub start_from: Option<Timestamp>,
+    /// When it was last changed.
+    pub changed_at: Timestamp,
+    /// Who changed it.
+    pub changed_by: String,
+}
+
+impl Rollout {
+    /// How an order is dealt with. The same order is always dealt with alike while the rollout stays as it is,
+    /// and a larger share keeps every order of a smaller one.
+    #[must_use]
+    pub fn acting(&self, key: &OrderKey) -> Acting {
+        match self.mode {
+            Mode::Off => Acting::Off,
+            Mode::Shadow => Acting::Shadow,
+            Mode::On => Acting::On,
+            Mode::Partial => {
+                if self.accounts.contains(&key.account) || share_of(key) < self.percent {
+                    Acting::On
+                } else {
+                    Acting::Shadow
+                }
+            }
+        }
+    }
+}
+
+/// A number from 0 to 99 that stays the same for an order: FNV-1a over its account and id.
+fn share_of(key: &OrderKey) -> u8 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let account = key.account.as_uuid();
+    let bytes = account.as_bytes().iter().chain(key.order.as_str().as_bytes());
+    let hash = bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+    // The high bits are the better mixed ones. Below 100, so it fits.
+    u8::try_from((hash >> 32) % 100).unwrap_or(0)
+}
+
+/// What Saldo would have done with an order in shadow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Would {
+    /// Deduct it and send the flag.
+    Deduct,
+    /// Wait for its payment.
+    Wait,
+    /// Ask a person; the details say why.
+    Ask,
+    /// Leave it alone: cancelled, Allegro's own, merged, or given back.
+    Nothing,
+}
+
+words!(Would { Deduct => "deduct", Wait => "wait", Ask => "ask", Nothing => "nothing" });
+
+/// Whether the old way did what Saldo would have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is too early to tell.
+    Undecided,
+    /// The service's flag is as Saldo would have left it.
+    Same,
+    /// It is not.
+    Differs,
+}
+
+words!(Verdict { Undecided => "undecided", Same => "same", Differs => "differs" });
+
+/// One order in shadow: what would have been done, beside what the service shows was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShadowOrder {
+    /// The order.
+    pub key: OrderKey,
+    /// When Saldo first heard of it.
+    pub seen_at: Timestamp,
+    /// What would have been done.
+    pub would: Would,
+    /// The lines that would have been taken, or why not, for people.
+    pub details: serde_json::Value,
+    /// The service's flag, confirmed by the flags call, once it was compared.
+    pub remote_flag: Option<bool>,
+    /// When it was last compared.
+    pub compared_at: Option<Timestamp>,
+    /// What the comparison says.
+    pub verdict: Verdict,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::OrderId;
+    use uuid::Uuid;
+
+    fn rollout(percent: u8) -> Rollout {
+        Rollout {
+            mode: Mode::Partial,
+            accounts: BTreeSet::new(),
+            percent,
+            start_from: None,
+            changed_at: Timestamp::UNIX_EPOCH,
+            changed_by: "test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_larger_share_keeps_every_order_of_a_smaller_one() {
+        let mut on_before = 0;
+        for number in 0..2_000_u32 {
+            let key = OrderKey {
+                account: AccountId::new(Uuid::from_u128(7)),
+                order: OrderId::parse(&format!("order-{number}")).unwrap(),
+            };
+            let few = rollout(20).acting(&key) == Acting::On;
+            let many = rollout(60).acting(&key) == Acting::On;
+            assert!(!few || many, "{key} was on at 20 % and is not at 60 %");
+            assert_eq!(rollout(0).acting(&key), Acting::Shadow);
+            assert_eq!(rollout(100).acting(&key), Acting::On);
+            on_before += usize::from(few);
+        }
+        assert!((300..500).contains(&on_before), "{on_before} of 2,000 at 20 %");
+    }
+}
