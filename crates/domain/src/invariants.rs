@@ -1,6 +1,6 @@
 //! The invariants of section 3 of the design, as code: asserted on every decision before it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::changes::Changes;
 use crate::ids::{LineItemId, OperationId};
@@ -52,13 +52,14 @@ fn loaded<'v>(view: &'v View, file: &OrderFile) -> Result<Option<&'v OrderFile>,
 
 /// Invariants 1 and 5: every balance is the one after its last movement, and below zero only where allowed.
 fn check_balances(changes: &Changes) -> Result<(), String> {
+    // The later movement of a key takes the place of the earlier one.
+    let last_of: HashMap<_, _> = changes
+        .movements
+        .iter()
+        .map(|movement| (&movement.key, movement))
+        .collect();
     for balance in &changes.balances {
-        let last = changes
-            .movements
-            .iter()
-            .rev()
-            .find(|movement| movement.key == balance.key);
-        let agrees = last.is_some_and(|movement| {
+        let agrees = last_of.get(&balance.key).is_some_and(|movement| {
             movement.balance_after == balance.quantity && movement.sequence == balance.movements
         });
         if !agrees {

@@ -6,6 +6,8 @@ pub const QUANTITY_MAX: i64 = 1_000_000;
 pub const BALANCE_MAX: i64 = 1_000_000_000_000;
 /// Lines of one order or one stock document. Allegro's own orders stay below 100.
 pub const LINES_MAX: usize = 1_000;
+/// Lines of a stock list that is brought over in one transaction: its operations have [`LINES_MAX`] each.
+pub const IMPORT_LINES_MAX: usize = 100_000;
 /// SKUs that one offer may stand for (sets, multipacks).
 pub const COMPONENTS_MAX: usize = 100;
 /// Characters of a SKU. Allegro's `offer.external.id` has at most 100.

@@ -44,6 +44,10 @@ pub enum Command {
     Receive(Receipt),
     /// Goods were counted.
     Count(Count),
+    /// A stock list was brought over: a count of everything at once.
+    Import(Count),
+    /// Make an order known that was deducted before Saldo was there.
+    Adopt(Adopt),
     /// Goods went from one warehouse to another.
     Transfer(Transfer),
     /// Say what an offer stands for.
@@ -230,6 +234,32 @@ pub struct Count {
     pub reason: String,
 }
 
+/// An order that the old way has deducted, before Saldo was there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adopt {
+    /// The order.
+    pub key: OrderKey,
+    /// What the old way took, as far as it tells: for people, and for a flag that is handed over.
+    pub lines: Vec<AdoptedLine>,
+    /// Whether the orders service has confirmed its flag to the old way; none when that is not known.
+    pub flag_confirmed: Option<bool>,
+    /// Whether Saldo is to send its flag instead of the old way.
+    pub hand_over: bool,
+    /// Where it was read, for the log.
+    pub source: Option<String>,
+}
+
+/// What the old way took of one SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptedLine {
+    /// The SKU.
+    pub sku: Sku,
+    /// Units.
+    pub quantity: i64,
+    /// From where; the default warehouse when not given.
+    pub warehouse: Option<Warehouse>,
+}
+
 /// A quantity of a SKU in a warehouse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StockLine {
@@ -315,6 +345,10 @@ pub enum Outcome {
     Resolved(ResolveOutcome),
     /// To a receipt, a count or a transfer.
     Document(DocumentOutcome),
+    /// To [`Command::Import`].
+    Imported(ImportOutcome),
+    /// To [`Command::Adopt`].
+    Adopted(AdoptOutcome),
     /// To [`Command::Claim`]; never recorded.
     #[serde(skip)]
     Claimed(Vec<Claim>),
@@ -447,6 +481,65 @@ pub struct DocumentOutcome {
     pub operation: Option<OperationId>,
     /// SKUs that there is more of now: orders may wait for them.
     pub grown: Vec<StockKey>,
+}
+
+/// What a stock list did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ImportOutcome {
+    /// The operations, each with a bounded number of lines; none when everything agreed.
+    pub operations: Vec<OperationId>,
+    /// Lines of SKUs that were never held there.
+    pub new: usize,
+    /// Lines that found more than was known.
+    pub raised: usize,
+    /// Lines that found less than was known.
+    pub lowered: usize,
+    /// Lines that agreed.
+    pub same: usize,
+    /// SKUs that there is more of now: orders may wait for them.
+    pub grown: Vec<StockKey>,
+}
+
+/// What became of an order that the old way has deducted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdoptOutcome {
+    /// The order.
+    pub key: OrderKey,
+    /// What became of it.
+    pub adoption: Adoption,
+    /// The operation that a repeat is answered with.
+    pub operation: Option<OperationId>,
+    /// What is in the way, for people.
+    pub detail: Option<String>,
+    /// The order whose delivery is due now.
+    pub deliver: Option<OrderKey>,
+}
+
+/// What became of an order that the old way has deducted, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adoption {
+    /// It is known from now on, and nothing moves.
+    Adopted,
+    /// It is known from now on, and Saldo sends its flag.
+    HandedOver,
+    /// It was known already; nothing changed.
+    Known,
+    /// Saldo has taken its stock itself; nothing changed.
+    Conflict,
+}
+
+impl Adoption {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Adopted => "adopted",
+            Self::HandedOver => "handed_over",
+            Self::Known => "known",
+            Self::Conflict => "conflict",
+        }
+    }
 }
 
 /// What became of a reported attempt.

@@ -37,7 +37,13 @@ mod resolve;
 
 mod stock_documents;
 
+mod import;
+
+mod adopt;
+
+pub use adopt::would_become;
 pub use command::*;
+pub use import::Difference;
 pub use resolve::applies;
 
 use jiff::Timestamp;
@@ -105,6 +111,8 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
         Command::Resolve(resolve) => resolve::resolve(draft, resolve).map(Outcome::Resolved),
         Command::Receive(receipt) => stock_documents::receive(draft, receipt).map(Outcome::Document),
         Command::Count(count) => stock_documents::count(draft, count).map(Outcome::Document),
+        Command::Import(list) => import::import(draft, list).map(Outcome::Imported),
+        Command::Adopt(order) => adopt::adopt(draft, order).map(Outcome::Adopted),
         Command::Transfer(transfer) => stock_documents::transfer(draft, transfer).map(Outcome::Document),
         Command::Map(mapping) => stock_documents::map(draft, mapping).map(|()| Outcome::Done),
         Command::Claim(claim) => claim::claim(draft, claim).map(Outcome::Claimed),
@@ -138,6 +146,12 @@ pub fn first_keys(request: &Request, policy: &Policy) -> Vec<Key> {
             .iter()
             .map(|line| Key::Balance(line.key.clone()))
             .collect(),
+        Command::Count(list) | Command::Import(list) => list
+            .lines
+            .iter()
+            .map(|line| Key::Balance(line.key.clone()))
+            .collect(),
+        Command::Adopt(order) => vec![Key::Order(order.key.clone())],
         Command::Settle(settle) => vec![Key::Order(settle.key.clone())],
         Command::Claim(ClaimRequest {
             orders: ClaimOrders::These(orders),

@@ -167,7 +167,8 @@ fn document(
     })
 }
 
-fn write(
+/// Writes one document, completed at once.
+pub(super) fn write(
     draft: &mut Draft<'_>,
     moves: &[(StockKey, i64)],
     details: serde_json::Value,
