@@ -71,6 +71,18 @@ uuid_id!(
     DiscrepancyId
 );
 uuid_id!(
+    /// One condition that someone must hear about.
+    AlertId
+);
+uuid_id!(
+    /// One message about alerts.
+    MessageId
+);
+uuid_id!(
+    /// One report.
+    ReportId
+);
+uuid_id!(
     /// The fencing token of one claim of a delivery: new for every claim, so a stale one never matches.
     LeaseToken
 );

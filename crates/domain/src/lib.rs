@@ -44,3 +44,7 @@ pub mod draft;
 pub mod decide;
 
 pub mod invariants;
+
+pub mod alert;
+
+pub mod report;
