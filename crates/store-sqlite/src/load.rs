@@ -11,6 +11,7 @@ use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row, View};
 
 use crate::failure::Failure;
 use crate::lists;
+use crate::rollouts;
 use crate::rows::{
     self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
 };
@@ -42,12 +43,18 @@ fn load(connection: &Connection, key: &Key) -> Result<Row, Failure> {
             Row::OpenReview(*reason, subject.clone(), review.map(Box::new))
         }
         Key::Answer(key) => Row::Answer(key.clone(), answer(connection, key)?),
+        Key::Rollout => Row::Rollout(rollouts::rollout(connection)?),
+        Key::StockCounted => Row::StockCounted(rollouts::stock_counted(connection)?),
+        Key::Shadow(key) => {
+            let shadow = rollouts::shadow_order(connection, key)?;
+            Row::Shadow(key.clone(), shadow.map(Box::new))
+        }
         Key::List(list) => Row::List(list.clone(), lists::list(connection, list)?),
     })
 }
 
 /// An order with what is unfinished of it, oldest first.
-fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
+pub(crate) fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
     let Some((order, ids)) = order(connection, key)? else {
         return Ok(None);
     };

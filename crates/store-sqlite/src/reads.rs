@@ -18,7 +18,7 @@ use crate::rows::{self, balance_columns, log_columns, movement_columns, operatio
 use crate::sql::{json, many, one, string};
 
 /// Rows to ask for to fill a page, and to know whether there is another.
-fn rows_for(page: &PageRequest) -> i64 {
+pub(crate) fn rows_for(page: &PageRequest) -> i64 {
     // A checked limit is at most 500.
     page.limit as i64 + 1
 }
@@ -47,19 +47,19 @@ pub(crate) fn log(
 
 /// A `WHERE` in the making.
 #[derive(Default)]
-struct Conditions {
-    sql: String,
-    values: Vec<SqlValue>,
+pub(crate) struct Conditions {
+    pub(crate) sql: String,
+    pub(crate) values: Vec<SqlValue>,
 }
 
 impl Conditions {
     /// Adds a condition with one `?`.
-    fn and(&mut self, condition: &str, value: impl Into<SqlValue>) {
+    pub(crate) fn and(&mut self, condition: &str, value: impl Into<SqlValue>) {
         self.and_plain(condition);
         self.values.push(value.into());
     }
 
-    fn and_plain(&mut self, condition: &str) {
+    pub(crate) fn and_plain(&mut self, condition: &str) {
         self.sql
             .push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
@@ -362,8 +362,9 @@ fn movements_of(
         concat!(
             "SELECT ",
             movement_columns!(),
-            ", operation.account, operation.order_id FROM movement \
-             LEFT JOIN operation ON operation.id = movement.operation \
+            ", ifnull(operation.account, line_holder.account), ifnull(operation.order_id, line_holder.order_id) \
+             FROM movement LEFT JOIN operation ON operation.id = movement.operation \
+             LEFT JOIN line_holder ON operation.id IS NULL AND line_holder.line_item_id = movement.line \
              WHERE movement.sku = ?1 AND movement.warehouse = ?2 AND movement.sequence < ?3 \
              ORDER BY movement.sequence DESC LIMIT ?4"
         ),

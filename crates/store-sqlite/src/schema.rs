@@ -16,10 +16,16 @@ struct Migration {
 
 /// All migrations, in order; the first has version 1. One that was released is never changed: a change is
 /// another one.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_ledger",
-    sql: include_str!("../migrations/0001_ledger.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_ledger",
+        sql: include_str!("../migrations/0001_ledger.sql"),
+    },
+    Migration {
+        name: "0002_reconciliation",
+        sql: include_str!("../migrations/0002_reconciliation.sql"),
+    },
+];
 
 impl Migration {
     fn checksum(&self) -> String {

@@ -108,6 +108,11 @@ pub(crate) fn json<T: DeserializeOwned + Default>(row: &Row<'_>, column: usize) 
     Ok(optional_text(row, column, |text| serde_json::from_str(text))?.unwrap_or_default())
 }
 
+/// JSON that is always there.
+pub(crate) fn required_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
+    text(row, column, |text| serde_json::from_str(text))
+}
+
 /// JSON of a list, or nothing for an empty one.
 pub(crate) fn list_json<T: Serialize>(list: &[T]) -> Result<Option<String>, Failure> {
     if list.is_empty() {

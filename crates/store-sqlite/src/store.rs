@@ -118,12 +118,53 @@ impl SqliteStore {
         }
     }
 
-    async fn write(
+    pub(crate) async fn write(
         &self,
         write: impl Fn(&Connection) -> Result<bool, Failure> + Send + 'static,
     ) -> Result<bool, StoreError> {
-        let write: PlainWrite = Box::new(write);
-        self.ask_writer(|answer| Job::Plain { write, answer }).await
+        self.ask_to_write(Box::new(write), false).await
+    }
+
+    async fn ask_to_write(&self, write: PlainWrite, removes: bool) -> Result<bool, StoreError> {
+        let job = |answer| Job::Plain {
+            write,
+            removes,
+            answer,
+        };
+        self.ask_writer(job).await
+    }
+
+    /// Writes plain rows, all of them or none, and says what the write says.
+    pub(crate) async fn write_all<T: Send + 'static>(
+        &self,
+        write: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_and_say(write, false).await
+    }
+
+    /// The same for a write that removes rows which decisions read.
+    pub(crate) async fn remove_all<T: Send + 'static>(
+        &self,
+        write: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_and_say(write, true).await
+    }
+
+    async fn write_and_say<T: Send + 'static>(
+        &self,
+        write: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static,
+        removes: bool,
+    ) -> Result<T, StoreError> {
+        let answer = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&answer);
+        let write = move |connection: &Connection| {
+            let said = all_or_nothing(connection, &write)?;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            Ok(true)
+        };
+        self.ask_to_write(Box::new(write), removes).await?;
+        let said = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        said.ok_or_else(writer_is_gone)
     }
 
     async fn ask_writer(
@@ -135,7 +176,7 @@ impl SqliteStore {
         received.await.unwrap_or_else(|_| Err(writer_is_gone()))
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -147,6 +188,24 @@ impl SqliteStore {
 /// The writer ended without an answer: it may have been in the middle of the commit.
 fn writer_is_gone() -> StoreError {
     StoreError::Unknown("the writer has stopped; restart saldo, and ask again".to_owned())
+}
+
+/// A write inside the transaction that it shares with others: one that fails half-way leaves nothing behind.
+fn all_or_nothing<T>(
+    connection: &Connection,
+    write: impl Fn(&Connection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mark = |sql: &str| connection.prepare_cached(sql)?.execute([]);
+    mark("SAVEPOINT plain")?;
+    let said = write(connection);
+    // A failure that has ended the whole transaction has ended the mark as well.
+    if said.is_err() && !connection.is_autocommit() {
+        mark("ROLLBACK TO plain")?;
+    }
+    if !connection.is_autocommit() {
+        mark("RELEASE plain")?;
+    }
+    said
 }
 
 /// Makes the directory remember a new file even if the power fails now.

@@ -42,6 +42,8 @@ pub(crate) enum Job {
     Plain {
         /// The write.
         write: PlainWrite,
+        /// Whether it removes rows that decisions read: then none that are kept in memory may outlive it.
+        removes: bool,
         /// What it says.
         answer: oneshot::Sender<Result<bool, StoreError>>,
     },
@@ -216,17 +218,30 @@ impl Writer {
                     }
                 }
             }
-            Job::Plain { write, .. } => match write(&self.connection) {
-                Ok(answer) => done.plain = Ok(answer),
-                Err(Failure::Database(error)) if Gravity::of(&error) != Gravity::Mistake => {
-                    *result = Err(Failure::Database(error));
+            Job::Plain { write, removes, .. } => {
+                if *removes && let Err(failure) = self.forget_rows() {
+                    *result = Err(failure);
+                    return done;
                 }
-                Err(failure) => done.plain = Err(failure.into()),
-            },
+                match write(&self.connection) {
+                    Ok(answer) => done.plain = Ok(answer),
+                    Err(Failure::Database(error)) if Gravity::of(&error) != Gravity::Mistake => {
+                        *result = Err(Failure::Database(error));
+                    }
+                    Err(failure) => done.plain = Err(failure.into()),
+                }
+            }
             Job::Policy { policy, .. } => self.policy = policy.clone(),
             Job::Close { .. } => {}
         }
         done
+    }
+
+    /// Forgets the rows kept from earlier decisions, once all that they changed is written.
+    fn forget_rows(&mut self) -> Result<(), Failure> {
+        write_balances(&self.connection, &mut self.dirty)?;
+        self.view = View::default();
+        Ok(())
     }
 
     /// Decides one request and writes its changes. The outer error spoils the transaction, the inner one only

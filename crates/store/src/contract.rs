@@ -13,10 +13,14 @@ use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::view::OrderFile;
 
 use crate::error::StoreError;
+use crate::housekeeping::Housekeeping;
 use crate::query::{
     Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
     ReviewFilter, StockLineKey, Violation,
 };
+use crate::reconciliations::Reconciliations;
+use crate::rollouts::Rollouts;
+use crate::tasks::Tasks;
 
 /// What a store needs to run the rules: injected, so that a seed gives the same history every time.
 pub struct Rules {
@@ -31,7 +35,7 @@ pub struct Rules {
 /// Every method is bounded in rows and time by the backend. What a write method acknowledged has reached the
 /// disk.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Reconciliations + Rollouts + Tasks + Housekeeping + Send + Sync + 'static {
     /// Decides a request and stores what it changes, in one transaction that it may share with other requests
     /// waiting at the same moment. A request that is refused spoils no other.
     async fn execute(&self, request: Request) -> Result<Outcome, StoreError>;

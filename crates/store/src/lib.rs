@@ -7,6 +7,7 @@
 mod contract;
 pub mod deciding;
 mod error;
+pub mod housekeeping;
 pub mod memory;
 mod paging;
 pub mod query;
@@ -20,3 +21,7 @@ pub mod conformance;
 
 pub use contract::{Rules, SharedStore, Store};
 pub use error::StoreError;
+pub use housekeeping::Housekeeping;
+pub use reconciliations::Reconciliations;
+pub use rollouts::Rollouts;
+pub use tasks::Tasks;

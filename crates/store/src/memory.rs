@@ -4,9 +4,13 @@
 //! once: nothing blocks, and nothing is spawned.
 
 mod check;
+mod housekeeping;
 mod lists;
 mod reads;
+mod reconciliations;
+mod rollouts;
 mod tables;
+mod tasks;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +26,7 @@ use saldo_domain::text::Sku;
 use saldo_domain::view::{OrderFile, Refusal, View};
 
 pub use tables::{KeptAnswer, Tables};
+pub use tasks::KeptLease;
 
 use crate::contract::{Rules, Store};
 use crate::deciding::{RewindingIds, decide_with_loads, in_microseconds};

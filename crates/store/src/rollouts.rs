@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::query::{Page, PageRequest};
@@ -19,6 +20,37 @@ pub struct ShadowFilter {
     pub to: Option<Timestamp>,
     /// With this verdict.
     pub verdict: Option<Verdict>,
+}
+
+impl ShadowFilter {
+    /// Whether an order in shadow is one of those asked for.
+    #[must_use]
+    pub fn matches(&self, order: &ShadowOrder) -> bool {
+        self.account.is_none_or(|account| order.key.account == account)
+            && self.from.is_none_or(|from| order.seen_at >= from)
+            && self.to.is_none_or(|to| order.seen_at < to)
+            && self.verdict.is_none_or(|verdict| order.verdict == verdict)
+    }
+}
+
+/// Where an order in shadow stands in a list that has the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ShadowPlace {
+    /// When it was first heard of.
+    pub seen_at: Timestamp,
+    /// The order.
+    pub order: OrderKey,
+}
+
+impl ShadowPlace {
+    /// The place of an order in shadow.
+    #[must_use]
+    pub fn of(order: &ShadowOrder) -> Self {
+        Self {
+            seen_at: order.seen_at,
+            order: order.key.clone(),
+        }
+    }
 }
 
 /// How far Saldo in shadow would have acted as the old way did.
@@ -49,7 +81,8 @@ pub trait Rollouts: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<ShadowOrder>, StoreError>;
 
-    /// The orders in shadow among these, in the order asked for. At most 500 keys.
+    /// The orders in shadow among these, in the order asked for; none for one that is not. At most
+    /// [`KEYS_MAX`](crate::reconciliations::KEYS_MAX).
     async fn shadow_orders_of(&self, keys: &[OrderKey]) -> Result<Vec<Option<ShadowOrder>>, StoreError>;
 
     /// Stores what comparisons said: the flag, when, and the verdict. An order that is not in shadow is left out.

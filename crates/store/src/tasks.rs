@@ -31,7 +31,7 @@ pub struct TaskLease {
     pub name: String,
     /// The instance that holds it.
     pub holder: String,
-    /// Grows by one each time that the holder changes: the fencing token.
+    /// Grows by one each time that the holder changes: the fencing token. It never begins again.
     pub term: u64,
     /// Until when, unless it is renewed.
     pub until: Timestamp,
@@ -46,7 +46,8 @@ pub trait Tasks: Send + Sync {
     /// Replaces what is remembered of a task.
     async fn put_task_state(&self, state: &TaskState) -> Result<(), StoreError>;
 
-    /// Takes a lease that is free, over, or held by this holder already; none when another instance holds it.
+    /// Takes a lease that is free, over, or held by this holder already; none when another instance holds it. One
+    /// that this holder took before, and did not give back, keeps its term.
     async fn take_lease(
         &self,
         name: &str,
@@ -58,6 +59,6 @@ pub trait Tasks: Send + Sync {
     /// Gives a lease back; nothing happens when it is another's by now.
     async fn release_lease(&self, lease: &TaskLease) -> Result<(), StoreError>;
 
-    /// All leases, by name, also those that are over.
+    /// All leases, by name, also those that are over; not those that were given back.
     async fn leases(&self) -> Result<Vec<TaskLease>, StoreError>;
 }

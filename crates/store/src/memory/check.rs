@@ -206,7 +206,9 @@ fn histories(tables: &Tables, found: &mut Vec<Violation>) {
             version = entry.version;
             status = Some(entry.status);
         }
-        if version != operation.version || status != Some(operation.status) {
+        // The clean-up may have removed the whole log of what is finished.
+        let was_cleaned_up = status.is_none() && !operation.status.is_unfinished();
+        if !was_cleaned_up && (version != operation.version || status != Some(operation.status)) {
             note(
                 found,
                 8,

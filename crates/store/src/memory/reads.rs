@@ -123,10 +123,14 @@ impl Tables {
             .take(page.limit + 1)
             .map(|movement| MovementRow {
                 movement: movement.clone(),
-                order: self
-                    .operations
-                    .get(&movement.operation)
-                    .and_then(|operation| operation.order.clone()),
+                order: match self.operations.get(&movement.operation) {
+                    Some(operation) => operation.order.clone(),
+                    // The operation was cleaned up; the line is still known.
+                    None => movement
+                        .line
+                        .as_ref()
+                        .and_then(|line| self.line_holders.get(line).cloned()),
+                },
             })
             .collect();
         let position = |row: &MovementRow| (row.movement.key.warehouse.clone(), row.movement.sequence);

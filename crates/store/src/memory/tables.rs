@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use saldo_domain::changes::{Changes, DeliveryChange, FileChange};
 use saldo_domain::delivery::Delivery;
-use saldo_domain::ids::{AccountId, LineItemId, OperationId, OrderKey, ReviewId};
+use saldo_domain::discrepancy::{Discrepancy, Run, Watermark};
+use saldo_domain::ids::{AccountId, DiscrepancyId, LineItemId, OperationId, OrderKey, ReviewId, RunId};
 use saldo_domain::operation::{LogEntry, Operation};
 use saldo_domain::order::Order;
 use saldo_domain::review::{Review, Subject};
+use saldo_domain::rollout::{Rollout, ShadowOrder};
 use saldo_domain::stock::{Balance, Mapping, Movement, OfferKey, StockKey};
 use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row};
 
+use super::tasks::KeptLease;
 use crate::query::{Account, ApiKey};
+use crate::tasks::TaskState;
 
 /// Everything that a [`MemoryStore`](super::MemoryStore) holds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,6 +51,22 @@ pub struct Tables {
     pub accounts: BTreeMap<AccountId, Account>,
     /// API keys that were not revoked, by name.
     pub api_keys: BTreeMap<String, ApiKey>,
+    /// Every rollout that was ever in force, oldest first.
+    pub rollouts: Vec<Rollout>,
+    /// When stock was last counted or imported.
+    pub stock_counted: Option<Timestamp>,
+    /// Orders in shadow.
+    pub shadow_orders: BTreeMap<OrderKey, ShadowOrder>,
+    /// How far each account's orders have landed.
+    pub watermarks: BTreeMap<AccountId, Watermark>,
+    /// Runs of reconciliation.
+    pub runs: BTreeMap<RunId, Run>,
+    /// Differences found, closed ones too.
+    pub discrepancies: BTreeMap<DiscrepancyId, Discrepancy>,
+    /// What is remembered of scheduled tasks, by name.
+    pub task_states: BTreeMap<String, TaskState>,
+    /// Who may run what, by name.
+    pub leases: BTreeMap<String, KeptLease>,
 }
 
 /// What is kept under an idempotency key.
@@ -79,12 +99,15 @@ impl Tables {
                 key.clone(),
                 self.answers.get(key).map(|kept| kept.recorded.clone()),
             ),
+            Key::Rollout => Row::Rollout(self.rollouts.last().cloned()),
+            Key::StockCounted => Row::StockCounted(self.stock_counted),
+            Key::Shadow(key) => Row::Shadow(key.clone(), self.shadow_orders.get(key).cloned().map(Box::new)),
             Key::List(list) => Row::List(list.clone(), self.list(list)),
         }
     }
 
     /// An order with what is unfinished of it, oldest first.
-    fn live_order(&self, key: &OrderKey) -> Option<OrderFile> {
+    pub(super) fn live_order(&self, key: &OrderKey) -> Option<OrderFile> {
         let order = self.orders.get(key)?.clone();
         let operations = self
             .operations_of(key)
@@ -147,6 +170,24 @@ impl Tables {
                 },
             );
         }
+        self.rollouts.extend(changes.rollout);
+        self.stock_counted = changes.stock_counted.or(self.stock_counted);
+        for shadow in changes.shadows {
+            self.put_shadow(shadow);
+        }
+    }
+
+    /// What would be done replaces what was recorded before; what a comparison said stays unless that differs.
+    fn put_shadow(&mut self, mut shadow: ShadowOrder) {
+        if let Some(known) = self.shadow_orders.get(&shadow.key) {
+            shadow.seen_at = known.seen_at;
+            if known.would == shadow.would {
+                shadow.remote_flag = known.remote_flag;
+                shadow.compared_at = known.compared_at;
+                shadow.verdict = known.verdict;
+            }
+        }
+        self.shadow_orders.insert(shadow.key.clone(), shadow);
     }
 
     fn apply_file(&mut self, change: FileChange) {

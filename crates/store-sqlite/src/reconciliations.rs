@@ -1,0 +1,477 @@
+//! What reconciliation remembers, and what it asks about orders.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, Row, params, params_from_iter};
+use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolution, Found, Run, Watermark};
+use saldo_domain::ids::{AccountId, DiscrepancyId, OrderId, OrderKey, ReviewId, RunId};
+use saldo_domain::view::OrderFile;
+use saldo_store::StoreError;
+use saldo_store::query::{Page, PageRequest};
+use saldo_store::reconciliations::{
+    BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
+    resolution_when_closed, seen,
+};
+
+use crate::failure::Failure;
+use crate::load;
+use crate::reads::{Conditions, rows_for};
+use crate::sql::{
+    id, many, moment, number, one, optional_id, optional_moment, optional_stored, optional_string,
+    required_json, run_on_one, stored, string, text, to_json,
+};
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Reconciliations for SqliteStore {
+    async fn order_files(&self, keys: &[OrderKey]) -> Result<Vec<Option<OrderFile>>, StoreError> {
+        check_keys(keys)?;
+        let keys = keys.to_vec();
+        self.read(move |connection| Ok(order_files(connection, &keys)?))
+            .await
+    }
+
+    async fn touched_orders(
+        &self,
+        range: &BoughtRange,
+        limit: usize,
+    ) -> Result<Vec<BoughtOrder>, StoreError> {
+        let range = range.clone();
+        self.read(move |connection| Ok(touched_orders(connection, &range, limit)?))
+            .await
+    }
+
+    async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        self.read(|connection| Ok(watermarks(connection)?)).await
+    }
+
+    async fn put_watermark(&self, watermark: &Watermark) -> Result<(), StoreError> {
+        let watermark = watermark.clone();
+        self.write_all(move |connection| put_watermark(connection, &watermark))
+            .await
+    }
+
+    async fn put_run(&self, run: &Run) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.write_all(move |connection| put_run(connection, &run)).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.read(move |connection| Ok(run_of(connection, id)?)).await
+    }
+
+    async fn runs(&self, page: PageRequest) -> Result<Page<Run>, StoreError> {
+        self.read(move |connection| runs(connection, &page)).await
+    }
+
+    async fn record_discrepancies(
+        &self,
+        run: RunId,
+        found: Vec<Found>,
+        now: Timestamp,
+    ) -> Result<Vec<Discrepancy>, StoreError> {
+        self.write_all(move |connection| {
+            found
+                .iter()
+                .map(|found| record_discrepancy(connection, run, found, now))
+                .collect()
+        })
+        .await
+    }
+
+    async fn close_discrepancies(
+        &self,
+        run: RunId,
+        orders: &[OrderKey],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        check_keys(orders)?;
+        let orders = orders.to_vec();
+        self.write_all(move |connection| close_discrepancies(connection, run, &orders, now))
+            .await
+    }
+
+    async fn discrepancies(
+        &self,
+        filter: &DiscrepancyFilter,
+        page: PageRequest,
+    ) -> Result<Page<Discrepancy>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection| discrepancies(connection, &filter, &page))
+            .await
+    }
+
+    async fn open_discrepancies(
+        &self,
+    ) -> Result<Vec<(DiscrepancyKind, DiscrepancyResolution, u64)>, StoreError> {
+        self.read(|connection| Ok(open_discrepancies(connection)?)).await
+    }
+}
+
+/// The live files of orders, in the order asked for. One that is named twice is loaded twice.
+fn order_files(connection: &Connection, keys: &[OrderKey]) -> Result<Vec<Option<OrderFile>>, Failure> {
+    keys.iter().map(|key| load::live_order(connection, key)).collect()
+}
+
+fn touched_orders(
+    connection: &Connection,
+    range: &BoughtRange,
+    limit: usize,
+) -> Result<Vec<BoughtOrder>, Failure> {
+    let mut conditions = Conditions::default();
+    conditions.and_plain("touched = 1");
+    conditions.and("account = ?", blob(range.account.as_uuid()));
+    if let Some(from) = range.from {
+        conditions.and("ifnull(bought_at, created_at) >= ?", stored(from));
+    }
+    if let Some(to) = range.to {
+        conditions.and("ifnull(bought_at, created_at) <= ?", stored(to));
+    }
+    if let Some(after) = &range.after {
+        conditions.and(
+            "(ifnull(bought_at, created_at), order_id) < (?, ",
+            stored(after.bought_at),
+        );
+        conditions.sql.push_str("?)");
+        conditions.values.push(after.order.as_str().to_owned().into());
+    }
+    let sql = format!(
+        "SELECT ifnull(bought_at, created_at), order_id FROM orders INDEXED BY orders_touched{} \
+         ORDER BY ifnull(bought_at, created_at) DESC, order_id DESC LIMIT ?",
+        conditions.sql
+    );
+    let limit = SqlValue::from(i64::try_from(limit).unwrap_or(i64::MAX));
+    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
+    many(connection, &sql, parameters, |row| {
+        Ok(BoughtOrder {
+            bought_at: moment(row, 0)?,
+            order: text(row, 1, OrderId::parse)?,
+        })
+    })
+}
+
+fn watermarks(connection: &Connection) -> Result<Vec<Watermark>, Failure> {
+    many(
+        connection,
+        "SELECT account, landed, last_pass_at, last_full_pass_at, last_full_total FROM watermark ORDER BY account",
+        [],
+        |row| {
+            let total: Option<i64> = row.get(4)?;
+            Ok(Watermark {
+                account: id(row, 0, AccountId::new)?,
+                landed: optional_moment(row, 1)?,
+                last_pass_at: optional_moment(row, 2)?,
+                last_full_pass_at: optional_moment(row, 3)?,
+                // A check of the table keeps it from being negative.
+                last_full_total: total.map(i64::cast_unsigned),
+            })
+        },
+    )
+}
+
+fn put_watermark(connection: &Connection, watermark: &Watermark) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT OR REPLACE INTO watermark (account, landed, last_pass_at, last_full_pass_at, last_full_total) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            watermark.account.as_uuid().as_bytes(),
+            optional_stored(watermark.landed),
+            optional_stored(watermark.last_pass_at),
+            optional_stored(watermark.last_full_pass_at),
+            watermark.last_full_total.map(u64::cast_signed),
+        ],
+        || format!("the watermark of account {}", watermark.account),
+    )
+}
+
+fn put_run(connection: &Connection, run: &Run) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT OR REPLACE INTO reconciliation_run (id, scope, started_by, started_at, ended_at, outcome, error, \
+         tally, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            run.id.as_uuid().as_bytes(),
+            to_json(&run.scope)?,
+            run.by,
+            stored(run.started_at),
+            optional_stored(run.ended_at),
+            run.outcome.as_str(),
+            run.error,
+            to_json(&run.tally)?,
+            to_json(&run.place)?,
+        ],
+        || format!("run {}", run.id),
+    )
+}
+
+macro_rules! run_columns {
+    () => {
+        "id, scope, started_by, started_at, ended_at, outcome, error, tally, place"
+    };
+}
+
+fn read_run(row: &Row<'_>) -> Result<Run, Failure> {
+    Ok(Run {
+        id: id(row, 0, RunId::new)?,
+        scope: required_json(row, 1)?,
+        by: string(row, 2)?,
+        started_at: moment(row, 3)?,
+        ended_at: optional_moment(row, 4)?,
+        outcome: text(row, 5, str::parse)?,
+        error: optional_string(row, 6)?,
+        tally: required_json(row, 7)?,
+        place: required_json(row, 8)?,
+    })
+}
+
+fn run_of(connection: &Connection, id: RunId) -> Result<Option<Run>, Failure> {
+    one(
+        connection,
+        concat!(
+            "SELECT ",
+            run_columns!(),
+            " FROM reconciliation_run WHERE id = ?1"
+        ),
+        [id.as_uuid().as_bytes()],
+        read_run,
+    )
+}
+
+fn runs(connection: &Connection, page: &PageRequest) -> Result<Page<Run>, StoreError> {
+    let before: Option<RunId> = page.position()?;
+    let mut conditions = Conditions::default();
+    if let Some(before) = before {
+        conditions.and("id < ?", blob(before.as_uuid()));
+    }
+    let sql = format!(
+        "SELECT {} FROM reconciliation_run{} ORDER BY id DESC LIMIT ?",
+        run_columns!(),
+        conditions.sql
+    );
+    let limit = SqlValue::from(rows_for(page));
+    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
+    let rows = many(connection, &sql, parameters, read_run)?;
+    Ok(Page::from_rows(rows, page.limit, |run: &Run| run.id))
+}
+
+macro_rules! discrepancy_columns {
+    () => {
+        "id, account, order_id, kind, local, remote, resolution, review, run, times_seen, first_seen_at, \
+    last_seen_at, closed_at"
+    };
+}
+
+fn read_discrepancy(row: &Row<'_>) -> Result<Discrepancy, Failure> {
+    Ok(Discrepancy {
+        id: id(row, 0, DiscrepancyId::new)?,
+        found: Found {
+            key: OrderKey {
+                account: id(row, 1, AccountId::new)?,
+                order: text(row, 2, OrderId::parse)?,
+            },
+            kind: text(row, 3, str::parse)?,
+            local: string(row, 4)?,
+            remote: string(row, 5)?,
+            resolution: text(row, 6, str::parse)?,
+            review: optional_id(row, 7, ReviewId::new)?,
+        },
+        run: id(row, 8, RunId::new)?,
+        times_seen: number(row, 9)?,
+        first_seen_at: moment(row, 10)?,
+        last_seen_at: moment(row, 11)?,
+        closed_at: optional_moment(row, 12)?,
+    })
+}
+
+/// Keeps one difference, and tells how it is kept.
+fn record_discrepancy(
+    connection: &Connection,
+    run: RunId,
+    found: &Found,
+    now: Timestamp,
+) -> Result<Discrepancy, Failure> {
+    let open = one(
+        connection,
+        concat!(
+            "SELECT ",
+            discrepancy_columns!(),
+            " FROM discrepancy INDEXED BY discrepancy_open \
+             WHERE account = ?1 AND order_id = ?2 AND kind = ?3 AND closed_at IS NULL"
+        ),
+        params![
+            found.key.account.as_uuid().as_bytes(),
+            found.key.order.as_str(),
+            found.kind.as_str()
+        ],
+        read_discrepancy,
+    )?;
+    match (seen(open.as_ref(), run, found.clone(), now), open) {
+        (Some(kept), _) => {
+            write_discrepancy(connection, &kept)?;
+            Ok(kept)
+        }
+        (None, Some(open)) => Ok(open),
+        (None, None) => Err(Failure::Defect("a discrepancy was found and not kept".to_owned())),
+    }
+}
+
+fn write_discrepancy(connection: &Connection, discrepancy: &Discrepancy) -> Result<(), Failure> {
+    let found = &discrepancy.found;
+    run_on_one(
+        connection,
+        "INSERT OR REPLACE INTO discrepancy (id, account, order_id, kind, local, remote, resolution, review, run, \
+         times_seen, first_seen_at, last_seen_at, closed_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        params![
+            discrepancy.id.as_uuid().as_bytes(),
+            found.key.account.as_uuid().as_bytes(),
+            found.key.order.as_str(),
+            found.kind.as_str(),
+            found.local,
+            found.remote,
+            found.resolution.as_str(),
+            found.review.map(|review| review.as_uuid().into_bytes()),
+            discrepancy.run.as_uuid().as_bytes(),
+            discrepancy.times_seen,
+            stored(discrepancy.first_seen_at),
+            stored(discrepancy.last_seen_at),
+            optional_stored(discrepancy.closed_at),
+        ],
+        || format!("the discrepancy {} of order {}", found.kind, found.key),
+    )
+}
+
+fn close_discrepancies(
+    connection: &Connection,
+    run: RunId,
+    orders: &[OrderKey],
+    now: Timestamp,
+) -> Result<u64, Failure> {
+    let mut closed = 0;
+    for order in orders {
+        let open = many(
+            connection,
+            concat!(
+                "SELECT ",
+                discrepancy_columns!(),
+                " FROM discrepancy INDEXED BY discrepancy_open \
+                 WHERE account = ?1 AND order_id = ?2 AND closed_at IS NULL AND run <> ?3"
+            ),
+            params![
+                order.account.as_uuid().as_bytes(),
+                order.order.as_str(),
+                run.as_uuid().as_bytes()
+            ],
+            read_discrepancy,
+        )?;
+        for mut discrepancy in open {
+            discrepancy.closed_at = Some(now);
+            discrepancy.found.resolution = resolution_when_closed(discrepancy.found.resolution);
+            write_discrepancy(connection, &discrepancy)?;
+            closed += 1;
+        }
+    }
+    Ok(closed)
+}
+
+fn discrepancies(
+    connection: &Connection,
+    filter: &DiscrepancyFilter,
+    page: &PageRequest,
+) -> Result<Page<Discrepancy>, StoreError> {
+    let before: Option<DiscrepancyPlace> = page.position()?;
+    let mut rows: Vec<Discrepancy> = Vec::new();
+    for question in discrepancy_questions(filter) {
+        let conditions = discrepancy_conditions(&question, before);
+        let sql = format!(
+            "SELECT {} FROM discrepancy{} ORDER BY last_seen_at DESC, id DESC LIMIT ?",
+            discrepancy_columns!(),
+            conditions.sql
+        );
+        let limit = SqlValue::from(rows_for(page));
+        let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
+        rows.extend(many(connection, &sql, parameters, read_discrepancy)?);
+    }
+    rows.sort_by_key(|discrepancy| std::cmp::Reverse(DiscrepancyPlace::of(discrepancy)));
+    rows.truncate(page.limit + 1);
+    Ok(Page::from_rows(rows, page.limit, DiscrepancyPlace::of))
+}
+
+/// What is open is asked for by kind and by what became of it, so that each question is one range of the index of
+/// open discrepancies, in order. A run, an order and a kind have an index each.
+fn discrepancy_questions(filter: &DiscrepancyFilter) -> Vec<DiscrepancyFilter> {
+    if filter.open != Some(true) || filter.run.is_some() || filter.order.is_some() {
+        return vec![filter.clone()];
+    }
+    let kinds = filter
+        .kind
+        .map_or_else(|| DiscrepancyKind::ALL.to_vec(), |kind| vec![kind]);
+    let resolutions = filter
+        .resolution
+        .map_or_else(|| DiscrepancyResolution::ALL.to_vec(), |one| vec![one]);
+    kinds
+        .into_iter()
+        .flat_map(|kind| resolutions.iter().map(move |resolution| (kind, *resolution)))
+        .map(|(kind, resolution)| DiscrepancyFilter {
+            kind: Some(kind),
+            resolution: Some(resolution),
+            ..filter.clone()
+        })
+        .collect()
+}
+
+fn discrepancy_conditions(filter: &DiscrepancyFilter, before: Option<DiscrepancyPlace>) -> Conditions {
+    let mut conditions = Conditions::default();
+    match filter.open {
+        Some(true) => conditions.and_plain("closed_at IS NULL"),
+        Some(false) => conditions.and_plain("closed_at IS NOT NULL"),
+        None => {}
+    }
+    if let Some(run) = filter.run {
+        conditions.and("run = ?", blob(run.as_uuid()));
+    }
+    if let Some(kind) = filter.kind {
+        conditions.and("kind = ?", kind.as_str().to_owned());
+    }
+    if let Some(resolution) = filter.resolution {
+        conditions.and("resolution = ?", resolution.as_str().to_owned());
+    }
+    if let Some(account) = filter.account {
+        conditions.and("account = ?", blob(account.as_uuid()));
+    }
+    if let Some(order) = &filter.order {
+        conditions.and("order_id = ?", order.as_str().to_owned());
+    }
+    if let Some(before) = before {
+        conditions.and("(last_seen_at, id) < (?, ", stored(before.last_seen_at));
+        conditions.sql.push_str("?)");
+        conditions.values.push(blob(before.id.as_uuid()));
+    }
+    conditions
+}
+
+fn open_discrepancies(
+    connection: &Connection,
+) -> Result<Vec<(DiscrepancyKind, DiscrepancyResolution, u64)>, Failure> {
+    let mut counts = many(
+        connection,
+        "SELECT kind, resolution, count(*) FROM discrepancy INDEXED BY discrepancy_open_list \
+         WHERE closed_at IS NULL GROUP BY kind, resolution",
+        [],
+        |row| {
+            Ok((
+                text(row, 0, str::parse)?,
+                text(row, 1, str::parse)?,
+                number(row, 2)?,
+            ))
+        },
+    )?;
+    counts.sort_by_key(|(kind, resolution, _)| (*kind, *resolution));
+    Ok(counts)
+}
+
+fn blob(id: uuid::Uuid) -> SqlValue {
+    SqlValue::from(id.into_bytes().to_vec())
+}

@@ -1,0 +1,308 @@
+//! The mode and its history, and the orders seen in shadow.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, Row, params, params_from_iter};
+use saldo_domain::ids::OrderKey;
+use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
+use saldo_store::StoreError;
+use saldo_store::query::{Page, PageRequest};
+use saldo_store::reconciliations::check_keys;
+use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
+
+use crate::failure::Failure;
+use crate::reads::{Conditions, rows_for};
+use crate::rows;
+use crate::sql::{
+    many, moment, number, one, optional_moment, optional_stored, required_json, run, run_on_one, stored,
+    string, text, to_json,
+};
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Rollouts for SqliteStore {
+    async fn rollout(&self) -> Result<Option<Rollout>, StoreError> {
+        self.read(|connection| Ok(rollout(connection)?)).await
+    }
+
+    async fn rollout_changes(&self, page: PageRequest) -> Result<Page<Rollout>, StoreError> {
+        self.read(move |connection| rollout_changes(connection, &page))
+            .await
+    }
+
+    async fn shadow_orders(
+        &self,
+        filter: &ShadowFilter,
+        page: PageRequest,
+    ) -> Result<Page<ShadowOrder>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection| shadow_orders(connection, &filter, &page))
+            .await
+    }
+
+    async fn shadow_orders_of(&self, keys: &[OrderKey]) -> Result<Vec<Option<ShadowOrder>>, StoreError> {
+        check_keys(keys)?;
+        let keys = keys.to_vec();
+        self.read(move |connection| {
+            let of = |key| shadow_order(connection, key).map_err(StoreError::from);
+            keys.iter().map(of).collect()
+        })
+        .await
+    }
+
+    async fn put_verdicts(
+        &self,
+        verdicts: Vec<(OrderKey, bool, Verdict)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_all(move |connection| {
+            verdicts
+                .iter()
+                .try_for_each(|(key, flag, verdict)| put_verdict(connection, key, *flag, *verdict, now))
+        })
+        .await
+    }
+
+    async fn shadow_counts(&self, filter: &ShadowFilter) -> Result<ShadowCounts, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection| Ok(shadow_counts(connection, &filter)?))
+            .await
+    }
+}
+
+macro_rules! rollout_columns {
+    () => {
+        "mode, accounts, percent, start_from, changed_at, changed_by"
+    };
+}
+
+fn read_rollout(row: &Row<'_>) -> Result<Rollout, Failure> {
+    Ok(Rollout {
+        mode: text(row, 0, str::parse)?,
+        accounts: required_json(row, 1)?,
+        percent: number(row, 2)?,
+        start_from: optional_moment(row, 3)?,
+        changed_at: moment(row, 4)?,
+        changed_by: string(row, 5)?,
+    })
+}
+
+/// The rollout in force.
+pub(crate) fn rollout(connection: &Connection) -> Result<Option<Rollout>, Failure> {
+    one(
+        connection,
+        concat!(
+            "SELECT ",
+            rollout_columns!(),
+            " FROM rollout ORDER BY number DESC LIMIT 1"
+        ),
+        [],
+        read_rollout,
+    )
+}
+
+/// Puts a rollout in force: the ones before it stay as its history.
+pub(crate) fn write_rollout(connection: &Connection, rollout: &Rollout) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        concat!(
+            "INSERT INTO rollout (number, ",
+            rollout_columns!(),
+            ") SELECT ifnull(max(number), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6 FROM rollout"
+        ),
+        params![
+            rollout.mode.as_str(),
+            to_json(&rollout.accounts)?,
+            rollout.percent,
+            optional_stored(rollout.start_from),
+            stored(rollout.changed_at),
+            rollout.changed_by,
+        ],
+        || "a rollout".to_owned(),
+    )
+}
+
+/// When stock was last counted or imported.
+pub(crate) fn stock_counted(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
+    one(connection, "SELECT at FROM stock_count", [], |row| moment(row, 0))
+}
+
+/// Notes that stock was counted or imported.
+pub(crate) fn write_stock_counted(connection: &Connection, counted_at: Timestamp) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT INTO stock_count (only, at) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at",
+        [stored(counted_at)],
+        || "the moment of the last count".to_owned(),
+    )
+}
+
+fn rollout_changes(connection: &Connection, page: &PageRequest) -> Result<Page<Rollout>, StoreError> {
+    let before: i64 = page.position()?.unwrap_or(i64::MAX);
+    let rows = many(
+        connection,
+        concat!(
+            "SELECT ",
+            rollout_columns!(),
+            ", number FROM rollout WHERE number < ?1 ORDER BY number DESC LIMIT ?2"
+        ),
+        [before, rows_for(page)],
+        |row| Ok((row.get::<_, i64>(6)?, read_rollout(row)?)),
+    )?;
+    let page = Page::from_rows(rows, page.limit, |(number, _)| *number);
+    Ok(Page {
+        items: page.items.into_iter().map(|(_, rollout)| rollout).collect(),
+        next_cursor: page.next_cursor,
+    })
+}
+
+macro_rules! shadow_order_columns {
+    () => {
+        "account, order_id, seen_at, would, details, remote_flag, compared_at, verdict"
+    };
+}
+
+fn read_shadow_order(row: &Row<'_>) -> Result<ShadowOrder, Failure> {
+    Ok(ShadowOrder {
+        key: rows::order_key(row)?,
+        seen_at: moment(row, 2)?,
+        would: text(row, 3, str::parse)?,
+        details: required_json(row, 4)?,
+        remote_flag: row.get(5)?,
+        compared_at: optional_moment(row, 6)?,
+        verdict: text(row, 7, str::parse)?,
+    })
+}
+
+fn shadow_orders(
+    connection: &Connection,
+    filter: &ShadowFilter,
+    page: &PageRequest,
+) -> Result<Page<ShadowOrder>, StoreError> {
+    let before: Option<ShadowPlace> = page.position()?;
+    let mut conditions = shadow_conditions(filter);
+    if let Some(before) = before {
+        conditions.and("(seen_at, account, order_id) < (?, ", stored(before.seen_at));
+        conditions.sql.push_str("?, ?)");
+        let account = before.order.account.as_uuid().into_bytes().to_vec();
+        conditions.values.push(account.into());
+        conditions
+            .values
+            .push(before.order.order.as_str().to_owned().into());
+    }
+    let sql = format!(
+        "SELECT {} FROM shadow_order{} ORDER BY seen_at DESC, account DESC, order_id DESC LIMIT ?",
+        shadow_order_columns!(),
+        conditions.sql
+    );
+    let limit = SqlValue::from(rows_for(page));
+    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
+    let rows = many(connection, &sql, parameters, read_shadow_order)?;
+    Ok(Page::from_rows(rows, page.limit, ShadowPlace::of))
+}
+
+fn shadow_conditions(filter: &ShadowFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(account) = filter.account {
+        conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
+    }
+    if let Some(from) = filter.from {
+        conditions.and("seen_at >= ?", stored(from));
+    }
+    if let Some(to) = filter.to {
+        conditions.and("seen_at < ?", stored(to));
+    }
+    if let Some(verdict) = filter.verdict {
+        conditions.and("verdict = ?", verdict.as_str().to_owned());
+    }
+    conditions
+}
+
+/// One order in shadow.
+pub(crate) fn shadow_order(connection: &Connection, key: &OrderKey) -> Result<Option<ShadowOrder>, Failure> {
+    one(
+        connection,
+        concat!(
+            "SELECT ",
+            shadow_order_columns!(),
+            " FROM shadow_order WHERE account = ?1 AND order_id = ?2"
+        ),
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        read_shadow_order,
+    )
+}
+
+/// Stores what would be done with an order in shadow. One that is there keeps when it was first seen; what a
+/// comparison said of it stays unless something else would be done now.
+pub(crate) fn write_shadow_order(connection: &Connection, shadow: &ShadowOrder) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        concat!(
+            "INSERT INTO shadow_order (",
+            shadow_order_columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET \
+             remote_flag = iif(would = excluded.would, remote_flag, NULL), \
+             compared_at = iif(would = excluded.would, compared_at, NULL), \
+             verdict = iif(would = excluded.would, verdict, 'undecided'), \
+             would = excluded.would, details = excluded.details"
+        ),
+        params![
+            shadow.key.account.as_uuid().as_bytes(),
+            shadow.key.order.as_str(),
+            stored(shadow.seen_at),
+            shadow.would.as_str(),
+            to_json(&shadow.details)?,
+            shadow.remote_flag,
+            optional_stored(shadow.compared_at),
+            shadow.verdict.as_str(),
+        ],
+        || format!("order {} in shadow", shadow.key),
+    )
+}
+
+fn put_verdict(
+    connection: &Connection,
+    key: &OrderKey,
+    flag: bool,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    run(
+        connection,
+        "UPDATE shadow_order SET remote_flag = ?3, compared_at = ?4, verdict = ?5 \
+         WHERE account = ?1 AND order_id = ?2",
+        params![
+            key.account.as_uuid().as_bytes(),
+            key.order.as_str(),
+            flag,
+            stored(now),
+            verdict.as_str()
+        ],
+    )?;
+    Ok(())
+}
+
+fn shadow_counts(connection: &Connection, filter: &ShadowFilter) -> Result<ShadowCounts, Failure> {
+    let mut counts = ShadowCounts::default();
+    for verdict in [Verdict::Same, Verdict::Differs, Verdict::Undecided] {
+        let conditions = shadow_conditions(&ShadowFilter {
+            verdict: Some(verdict),
+            ..filter.clone()
+        });
+        let sql = format!(
+            "SELECT count(*) FROM shadow_order INDEXED BY shadow_order_by_verdict{}",
+            conditions.sql
+        );
+        let count = one(connection, &sql, params_from_iter(conditions.values), |row| {
+            number(row, 0)
+        })?;
+        let slot = match verdict {
+            Verdict::Same => &mut counts.same,
+            Verdict::Differs => &mut counts.differs,
+            Verdict::Undecided => &mut counts.undecided,
+        };
+        *slot = count.unwrap_or(0);
+    }
+    Ok(counts)
+}

@@ -1,0 +1,137 @@
+//! What is remembered of scheduled tasks, and who may run them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use saldo_store::StoreError;
+use saldo_store::tasks::{TaskLease, TaskState, Tasks};
+
+use crate::failure::Failure;
+use crate::sql::{
+    many, moment, number, one, optional_moment, optional_stored, optional_string, run, run_on_one, stored,
+    string,
+};
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Tasks for SqliteStore {
+    async fn task_states(&self) -> Result<Vec<TaskState>, StoreError> {
+        self.read(|connection| Ok(task_states(connection)?)).await
+    }
+
+    async fn put_task_state(&self, state: &TaskState) -> Result<(), StoreError> {
+        let state = state.clone();
+        self.write_all(move |connection| put_task_state(connection, &state))
+            .await
+    }
+
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<TaskLease>, StoreError> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write_all(move |connection| take_lease(connection, &name, &holder, now, until))
+            .await
+    }
+
+    async fn release_lease(&self, lease: &TaskLease) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.write_all(move |connection| release_lease(connection, &lease))
+            .await
+    }
+
+    async fn leases(&self) -> Result<Vec<TaskLease>, StoreError> {
+        self.read(|connection| Ok(leases(connection)?)).await
+    }
+}
+
+fn task_states(connection: &Connection) -> Result<Vec<TaskState>, Failure> {
+    many(
+        connection,
+        "SELECT name, last_started_at, last_ended_at, last_succeeded, last_detail, last_due_at, next_run_at \
+         FROM task_state ORDER BY name",
+        [],
+        |row| {
+            Ok(TaskState {
+                name: string(row, 0)?,
+                last_started_at: optional_moment(row, 1)?,
+                last_ended_at: optional_moment(row, 2)?,
+                last_succeeded: row.get(3)?,
+                last_detail: optional_string(row, 4)?,
+                last_due_at: optional_moment(row, 5)?,
+                next_run_at: optional_moment(row, 6)?,
+            })
+        },
+    )
+}
+
+fn put_task_state(connection: &Connection, state: &TaskState) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "INSERT OR REPLACE INTO task_state (name, last_started_at, last_ended_at, last_succeeded, last_detail, \
+         last_due_at, next_run_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            state.name,
+            optional_stored(state.last_started_at),
+            optional_stored(state.last_ended_at),
+            state.last_succeeded,
+            state.last_detail,
+            optional_stored(state.last_due_at),
+            optional_stored(state.next_run_at),
+        ],
+        || format!("the state of task {}", state.name),
+    )
+}
+
+fn take_lease(
+    connection: &Connection,
+    name: &str,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<TaskLease>, Failure> {
+    // One statement, so that no other holder can come between the look and the write.
+    one(
+        connection,
+        "INSERT INTO lease (name, holder, term, until) VALUES (?1, ?2, 1, ?4) \
+         ON CONFLICT DO UPDATE SET holder = ?2, until = ?4, term = term + (holder IS NOT ?2) \
+         WHERE holder IS NULL OR holder = ?2 OR until <= ?3 \
+         RETURNING term, until",
+        params![name, holder, stored(now), stored(until)],
+        |row| {
+            Ok(TaskLease {
+                name: name.to_owned(),
+                holder: holder.to_owned(),
+                term: number(row, 0)?,
+                until: moment(row, 1)?,
+            })
+        },
+    )
+}
+
+/// Gives a lease back. Whoever holds it by now keeps it.
+fn release_lease(connection: &Connection, lease: &TaskLease) -> Result<(), Failure> {
+    let term = lease.term.cast_signed();
+    let sql = "UPDATE lease SET holder = NULL WHERE name = ?1 AND holder = ?2 AND term = ?3";
+    run(connection, sql, params![lease.name, lease.holder, term])?;
+    Ok(())
+}
+
+fn leases(connection: &Connection) -> Result<Vec<TaskLease>, Failure> {
+    many(
+        connection,
+        "SELECT name, holder, term, until FROM lease WHERE holder IS NOT NULL ORDER BY name",
+        [],
+        |row| {
+            Ok(TaskLease {
+                name: string(row, 0)?,
+                holder: string(row, 1)?,
+                term: number(row, 2)?,
+                until: moment(row, 3)?,
+            })
+        },
+    )
+}
