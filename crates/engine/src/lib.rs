@@ -12,6 +12,8 @@ pub mod settings;
 mod api;
 mod service;
 
+mod bringing;
+
 mod waiters;
 
 mod pace;
@@ -28,13 +30,31 @@ mod wishes;
 
 mod unpaid;
 
+mod reading;
+
+mod poller;
+
+mod shadow;
+
+mod reconciliation;
+
+mod modes;
+
+mod leases;
+
+pub mod tasks;
+
+mod cleanup;
+
 mod statistics;
 
 mod engine;
 
 pub use api::{
-    Caller, Event, Health, Latency, ProcessingResult, RemoteFlag, ResolveResult, RollbackResult, Status,
-    SuccessRate, SyncResult,
+    Caller, Event, Health, Latency, ProcessingResult, ReconciliationProgress, ReconciliationRequest,
+    ReconciliationResult, RemoteFlag, ResolveResult, RollbackResult, Status, SuccessRate, SyncResult,
+    TaskStatus,
 };
+pub use bringing::Compared;
 pub use engine::{Engine, EngineOptions};
 pub use service::{RetryFilter, StockSynchronizationService};

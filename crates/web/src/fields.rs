@@ -47,7 +47,8 @@ impl Problems {
         self.object(body, String::new(), known)
     }
 
-    fn object<'v>(&'v self, value: &'v Value, pointer: String, known: &[&str]) -> Fields<'v> {
+    /// An object that stands at a pointer.
+    pub(crate) fn object<'v>(&'v self, value: &'v Value, pointer: String, known: &[&str]) -> Fields<'v> {
         let members = value.as_object();
         match members {
             None => self.add(pointer.clone(), format!("must be an object, not {}", kind(value))),

@@ -25,6 +25,14 @@ pub(crate) const BATCH_CHUNK_WAIT: Duration = Duration::from_millis(20);
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a body may take in all, except a batch.
 pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// Bytes of a stock list that is brought over.
+pub(crate) const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one line of it.
+pub(crate) const IMPORT_LINE_BYTES_MAX: usize = 16 * 1024;
+/// Changes that a preview of it lists.
+pub(crate) const IMPORT_CHANGES_SHOWN_MAX: usize = 1_000;
+/// Orders adopted in one request.
+pub(crate) const ADOPTED_TOGETHER_MAX: usize = 1_000;
 /// Listeners to events at once.
 pub(crate) const LISTENERS_MAX: usize = 100;
 /// How often a listener hears something, so that neither side takes the other for gone.

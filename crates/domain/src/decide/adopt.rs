@@ -150,7 +150,7 @@ fn hand_over(draft: &mut Draft<'_>, request: &Adopt) -> Result<OrderFile, Stop> 
             "order {} can be handed over only with its lines, each SKU once",
             request.key
         );
-        return Err(Refusal::invalid("cannot_hand_over", detail).into());
+        return Err(Refusal::conflict("cannot_hand_over", detail).into());
     }
     let moves: Vec<_> = request
         .lines

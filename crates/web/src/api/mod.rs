@@ -2,6 +2,7 @@
 //! asked of the service.
 
 pub mod accounts;
+pub mod adoptions;
 pub mod deductions;
 pub mod events;
 pub mod health;
@@ -84,6 +85,11 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         post("/api/v1/stock-sync/refunds", operator, refunds::post_refund),
         post("/api/v1/stock-sync/webhook", operator, webhook::post_webhook),
+        post(
+            "/api/v1/stock-sync/adoptions",
+            operator,
+            adoptions::post_adoptions,
+        ),
         get("/api/v1/stock-sync/reviews", viewer, reviews::list_reviews),
         get(
             "/api/v1/stock-sync/reviews/{review_id}",
@@ -116,6 +122,7 @@ pub(crate) fn routes() -> Vec<Route> {
             operator,
             stock::adjustments::post_adjustment,
         ),
+        post_stream("/api/v1/stock/imports", operator, stock::imports::post_import),
         post(
             "/api/v1/stock/transfers",
             operator,
@@ -142,6 +149,8 @@ pub(crate) const fn sync_status(result: &SyncResult) -> StatusCode {
             StatusCode::OK
         }
         SyncStatus::Pending | SyncStatus::Failed => StatusCode::ACCEPTED,
+        // The engine refuses it with the code of the same name.
+        SyncStatus::ModeOff => StatusCode::CONFLICT,
     }
 }
 

@@ -136,6 +136,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "Undoing the refund of a cancelled order needs `force`.",
     ),
     problem(
+        "cannot_hand_over",
+        409,
+        "Its flag cannot be handed over",
+        "Say what the old way took of the order, each SKU once, and count SKUs whose balance is below zero.",
+    ),
+    problem(
         "form_needed",
         409,
         "The form is needed",
@@ -278,6 +284,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         422,
         "From a warehouse to itself",
         "A transfer needs two different warehouses.",
+    ),
+    problem(
+        "too_many_lines",
+        422,
+        "Too many lines",
+        "A stock list has 1 to 100,000 lines: bring a longer one in several lists.",
     ),
     problem(
         "internal",

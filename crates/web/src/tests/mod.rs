@@ -3,6 +3,7 @@
 mod authorization;
 mod batch;
 mod bodies;
+mod bringing;
 mod description;
 mod endpoints;
 mod events;

@@ -70,6 +70,17 @@ impl Form {
         self
     }
 
+    /// Bought so many seconds after a fixed moment.
+    pub(super) fn bought(mut self, second: i64) -> Self {
+        self.0.bought_at = Some(Timestamp::from_second(1_700_000_000 + second).unwrap());
+        self
+    }
+
+    /// A row of the service's list.
+    pub(super) fn listed(self) -> Self {
+        self.from(Source::Listed)
+    }
+
     pub(super) fn from(mut self, source: Source) -> Self {
         self.0.source = source;
         self

@@ -9,12 +9,14 @@
 )]
 
 mod adjustments;
+mod adoptions;
 mod cancellations;
 mod claims;
 mod doubts;
 mod form;
 mod histories;
 mod idempotency;
+mod imports;
 mod intake_table;
 mod known_is_not_unknown;
 mod mappings;
@@ -132,6 +134,13 @@ where
             trying_an_unpaid_order_again_does_not_deduct_it,
             trying_again_a_remote_only_order_does_not_deduct_it,
             trying_again_an_order_of_two_accounts_does_not_deduct_it;
+        adoptions:
+            an_adopted_order_is_never_deducted,
+            an_order_is_adopted_once,
+            an_order_that_waits_here_waits_no_more,
+            an_order_that_was_deducted_here_is_a_conflict,
+            a_flag_that_is_handed_over_is_sent_and_balances_stay,
+            a_flag_is_handed_over_only_with_what_was_taken;
         cancellations:
             a_cancellation_before_the_ready_wins,
             a_cancellation_while_waiting_calls_off,
@@ -190,6 +199,11 @@ where
             a_transfer_of_more_than_is_there_is_refused,
             undoing_a_receipt_twice_is_the_same_as_once,
             undoing_a_receipt_that_was_sold_is_refused;
+        imports:
+            a_list_sets_every_balance_and_says_what_changed,
+            the_same_list_again_changes_nothing,
+            a_long_list_is_booked_in_operations_of_bounded_length,
+            a_list_with_a_mistake_changes_nothing;
         refunds:
             the_flag_turns_false_only_at_zero,
             never_more_than_is_still_taken,

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{
     AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, OrderOutcome, OutageOutcome, Outcome,
     Receipt, Refund, RefundLine, Request, Resolve, ResolveOutcome, RollBack, RollBackOutcome, Settle,
-    SettleOutcome, StockLine, TakeIn, Then, Transfer,
+    SetMode, SettleOutcome, StockLine, TakeIn, Then, Transfer,
 };
 use saldo_domain::delivery::{Claim, Failure, Outcome as Attempt, Task};
 use saldo_domain::form::OrderCopy;
@@ -23,6 +23,7 @@ use saldo_domain::order::Standing;
 use saldo_domain::policy::Policy;
 use saldo_domain::retry::RetryPolicy;
 use saldo_domain::review::{Resolution, Review, ReviewReason, Subject};
+use saldo_domain::rollout::{Mode, Rollout, ShadowOrder, Would};
 use saldo_domain::stock::{Component, OfferKey, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_domain::view::{DueRequest, ListKey, OrderFile, Place, Refusal};
@@ -52,6 +53,8 @@ pub(super) fn policy() -> Policy {
         lease_seconds: LEASE_SECONDS,
         verify_after_seconds: VERIFY_SECONDS,
         give_up_hours: 24,
+        initial_mode: Mode::On,
+        start_from: None,
     }
 }
 
@@ -189,6 +192,12 @@ impl World {
                 order: order.copy.order.clone(),
             }),
             Command::Deduct(single) => Some(single.key.clone()),
+            Command::Adopt(adopted) => Some(adopted.key.clone()),
+            Command::AskAbout { order, .. } => Some(OrderKey {
+                account: order.account,
+                order: order.copy.order.clone(),
+            }),
+            Command::AskAboutMalformed { order, .. } => Some(order.clone()),
             _ => None,
         };
         let request = Request {
@@ -340,11 +349,51 @@ impl World {
 
     /// An order pulled from the service, with its flag confirmed.
     pub(super) async fn pull(&mut self, form: Form, flag: bool) -> OrderOutcome {
-        let pulled = TakeIn {
-            remote_flag: Some(flag),
-            ..take_in(form)
+        self.ask_about_order(Command::TakeIn(pulled(form, flag))).await
+    }
+
+    /// Puts a pulled order before a person.
+    pub(super) async fn ask_about(&mut self, form: Form, reason: ReviewReason) -> OrderOutcome {
+        self.ask_about_order(asked_about(form, reason)).await
+    }
+
+    pub(super) async fn ask_about_malformed(&mut self, order: &str) -> OrderOutcome {
+        self.ask_about_order(malformed(order)).await
+    }
+
+    pub(super) async fn ask_about_missing(&mut self, order: &str) -> OrderOutcome {
+        self.ask_about_order(Command::AskAboutMissing { order: key(order) })
+            .await
+    }
+
+    pub(super) async fn redeliver(&mut self, order: &str) -> OrderOutcome {
+        self.ask_about_order(Command::Redeliver { order: key(order) }).await
+    }
+
+    /// Switches the mode, with a person's word that the stock is right.
+    pub(super) async fn switch(&mut self, mode: Mode) -> Rollout {
+        let wanted = SetMode {
+            stock_is_right: true,
+            ..to_mode(mode)
         };
-        self.ask_about_order(Command::TakeIn(pulled)).await
+        match self.ask(Command::SetMode(wanted)).await {
+            Ok(Outcome::Rollout(rollout)) => rollout,
+            other => panic!("{}: {mode} was answered with {other:?}", self.name),
+        }
+    }
+
+    /// What is recorded of an order in shadow.
+    pub(super) async fn shadow(&self, order: &str) -> Option<ShadowOrder> {
+        let mut found = self.store.shadow_orders_of(&[key(order)]).await.unwrap();
+        found.remove(0)
+    }
+
+    /// What would be done with an order in shadow.
+    pub(super) async fn would(&self, order: &str) -> Would {
+        match self.shadow(order).await {
+            Some(shadow) => shadow.would,
+            None => panic!("{}: order {order} is not in shadow", self.name),
+        }
     }
 
     pub(super) async fn deduct(&mut self, order: &str, name: &str, quantity: i64) -> OrderOutcome {
@@ -495,7 +544,7 @@ impl World {
                 };
                 self.ask(end).await.unwrap();
             }
-            Some(Then::ProbeAccount(_)) | None => {}
+            Some(Then::ProbeAccount(_) | Then::Fetch(_)) | None => {}
         }
         outcome
     }
@@ -551,6 +600,38 @@ pub(super) fn take_in(form: Form) -> TakeIn {
         warehouse: None,
         force: false,
         remote_flag: None,
+    }
+}
+
+/// A row of the service's list, unless the form says otherwise, with its flag confirmed.
+pub(super) fn pulled(form: Form, flag: bool) -> TakeIn {
+    TakeIn {
+        remote_flag: Some(flag),
+        ..take_in(form)
+    }
+}
+
+pub(super) fn asked_about(form: Form, reason: ReviewReason) -> Command {
+    Command::AskAbout {
+        order: Box::new(pulled(form, false)),
+        reason,
+    }
+}
+
+pub(super) fn malformed(order: &str) -> Command {
+    Command::AskAboutMalformed {
+        order: key(order),
+        detail: "/lineItems: is not there".to_owned(),
+    }
+}
+
+/// A mode without limits.
+pub(super) fn to_mode(mode: Mode) -> SetMode {
+    SetMode {
+        mode,
+        accounts: BTreeSet::new(),
+        percent: 0,
+        stock_is_right: false,
     }
 }
 

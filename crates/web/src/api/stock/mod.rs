@@ -2,6 +2,7 @@
 
 pub mod adjustments;
 pub mod balances;
+pub mod imports;
 pub mod mappings;
 pub mod movements;
 pub mod receipts;
