@@ -17,6 +17,7 @@ pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod stock;
+pub(crate) mod stock_import;
 pub(crate) mod sync_result;
 
 use crate::cli::{Command, Global};

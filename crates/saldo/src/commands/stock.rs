@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use crate::commands::Context;
+use crate::commands::{Context, stock_import};
 use crate::components::Component;
 use crate::door::{Door, Question, segment};
 use crate::exit::End;
@@ -14,7 +14,15 @@ use crate::output::{cell, items, list_at, listing, rows, table};
 #[command(after_help = "Example:\n  saldo stock receive MUG 12\n  saldo stock list --below 3")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    action: Action,
+    action: Chosen,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chosen {
+    #[command(flatten)]
+    Action(Action),
+    /// Bring a stock list over from a CSV file or an XLSX workbook.
+    Import(stock_import::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,8 +111,12 @@ enum Action {
 
 /// Does it.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
+    let action = match arguments.action {
+        Chosen::Import(arguments) => return stock_import::run(arguments, context).await,
+        Chosen::Action(action) => action,
+    };
     let door = Door::open(context).await?;
-    match arguments.action {
+    match action {
         list @ Action::List { limit, .. } => {
             let list = door.list(list.question(), limit as usize).await?;
             context.output.show(&list, |list| {
