@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::decide::{AnswerKey, Restored, SyncStatus};
-use saldo_domain::ids::{OperationId, ReviewId};
+use saldo_domain::discrepancy::{Discrepancy, Run, RunOutcome, RunScope, RunTally};
+use saldo_domain::ids::{AccountId, OperationId, ReviewId, RunId};
 use saldo_domain::operation::Operation;
 use saldo_domain::review::Review;
+use saldo_domain::rollout::Rollout;
 use saldo_store::query::Counts;
 
 /// Who asks, and how.
@@ -131,6 +133,97 @@ pub struct Status {
     pub latency: Latency,
     /// What the service answered last that was not a success.
     pub last_error: Option<String>,
+    /// The mode in force.
+    pub rollout: Rollout,
+    /// The scheduled tasks, by name.
+    pub tasks: Vec<TaskStatus>,
+    /// The run of reconciliation that began last, ended or not.
+    pub last_reconciliation: Option<Run>,
+    /// Discrepancies that are open.
+    pub discrepancies_open: u64,
+}
+
+/// What to reconcile. Without bounds, every order of every account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReconciliationRequest {
+    /// One account, or all.
+    pub account: Option<AccountId>,
+    /// Bought at or after this moment.
+    pub from: Option<Timestamp>,
+    /// Bought at or before this moment.
+    pub to: Option<Timestamp>,
+    /// At most so many orders an account, the newest first.
+    pub limit: Option<u64>,
+    /// Whether fixes are made; as the configuration says when it is not given.
+    pub auto_fix: Option<bool>,
+    /// From each account's watermark on, with overlap, as the scheduled task does; an account without a full pass
+    /// within a day is read in full.
+    pub since_watermark: bool,
+}
+
+/// What a run of reconciliation did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReconciliationResult {
+    /// Which run.
+    pub run_id: RunId,
+    /// Orders compared.
+    pub total_checked: u64,
+    /// Differences found.
+    pub discrepancies_found: u64,
+    /// Differences put right, or set on their way to be right.
+    pub auto_fixed: u64,
+    /// Differences put before a person.
+    pub requires_manual_review: u64,
+    /// Calls of the orders service.
+    pub calls: u64,
+    /// How long it took, in milliseconds; of a run that was taken up again after a crash, all of it.
+    pub duration_ms: u64,
+    /// Whether everything was seen.
+    pub outcome: RunOutcome,
+    /// What could not be looked at, and why.
+    pub error: Option<String>,
+    /// What was found, at most 1,000.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+/// How far the run under way has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReconciliationProgress {
+    /// Which run.
+    pub run: RunId,
+    /// What it looks at.
+    pub scope: RunScope,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The account that is looked at now.
+    pub account: Option<AccountId>,
+    /// Accounts that are done.
+    pub accounts_done: usize,
+    /// Accounts in all.
+    pub accounts: usize,
+    /// What was done so far.
+    pub tally: RunTally,
+}
+
+/// A scheduled task, and how it ran last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStatus {
+    /// Its name.
+    pub name: String,
+    /// Its schedule, as it is configured; none when it runs by hand only.
+    pub schedule: Option<String>,
+    /// Whether it runs now, in this process.
+    pub running: bool,
+    /// When it last began.
+    pub last_started_at: Option<Timestamp>,
+    /// When it last ended.
+    pub last_ended_at: Option<Timestamp>,
+    /// Whether it last ended well.
+    pub last_succeeded: Option<bool>,
+    /// What it did last, or why it failed.
+    pub last_detail: Option<String>,
+    /// When it is due next.
+    pub next_run_at: Option<Timestamp>,
 }
 
 /// In a word.

@@ -1,5 +1,6 @@
 //! Starting the tasks, and stopping them gracefully.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,21 +10,23 @@ use rand_chacha::ChaCha8Rng;
 use saldo_domain::decide::{Command, Request};
 use saldo_domain::ids::OrderKey;
 use saldo_domain::text::Warehouse;
-use saldo_orders_service::OrdersService;
+use saldo_orders_service::{OrdersService, RemoteAccount};
 use saldo_store::query::{Account, OperationFilter, PageRequest};
 use saldo_store::{SharedStore, StoreError};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use crate::api::Event;
+use crate::api::{Event, ReconciliationProgress};
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::service::StockSynchronizationService;
 use crate::settings::Settings;
 use crate::statistics::Statistics;
 use crate::waiters::Waiters;
-use crate::{delivery, outages, unpaid, wishes};
+use crate::{delivery, outages, poller, reconciliation, tasks, unpaid, wishes};
 
 /// Everything that the engine is given.
 pub struct EngineOptions {
@@ -65,6 +68,20 @@ pub(crate) struct Core {
     statistics: Mutex<Statistics>,
     live_orders: Mutex<Option<bool>>,
     events: broadcast::Sender<Event>,
+    /// Names this instance in leases.
+    pub(crate) instance: String,
+    /// Told when the engine stops: what takes long looks at it from time to time.
+    pub(crate) stop: CancellationToken,
+    /// What outlives its caller, waited for at a stop.
+    pub(crate) runs: TaskTracker,
+    /// One run of reconciliation at a time; the others wait here.
+    pub(crate) reconciling: tokio::sync::Mutex<()>,
+    pub(crate) progress: watch::Sender<Option<ReconciliationProgress>>,
+    /// Wakes the poller.
+    pub(crate) poll: Notify,
+    /// Watermarks are read, changed and written by one at a time.
+    pub(crate) watermarks: tokio::sync::Mutex<()>,
+    running_tasks: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Core {
@@ -86,6 +103,19 @@ impl Core {
 
     pub(crate) fn live_orders(&self) -> Option<bool> {
         *self.live_orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tasks that run in this process now; never across an await.
+    pub(crate) fn running_tasks(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
+        self.running_tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number to make an id of.
+    pub(crate) fn distinct(&self) -> u64 {
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random()
     }
 
     /// Tells those who watch. Without a listener there is nobody to tell.
@@ -122,6 +152,8 @@ impl Engine {
     #[must_use]
     pub fn service_only(options: EngineOptions) -> StockSynchronizationService {
         let gate = Gate::new(&options.settings);
+        // A stream of its own: what is drawn for jitter does not depend on it.
+        let instance = ChaCha8Rng::seed_from_u64(!options.seed).random();
         let core = Core {
             started_at: options.clock.now(),
             statistics: Mutex::new(Statistics::new(options.settings.window_minutes)),
@@ -136,6 +168,14 @@ impl Engine {
             waiters: Waiters::default(),
             live_orders: Mutex::new(None),
             events: broadcast::Sender::new(EVENTS_KEPT),
+            instance: Uuid::from_u128(instance).to_string(),
+            stop: CancellationToken::new(),
+            runs: TaskTracker::new(),
+            reconciling: tokio::sync::Mutex::new(()),
+            progress: watch::Sender::new(None),
+            poll: Notify::new(),
+            watermarks: tokio::sync::Mutex::new(()),
+            running_tasks: Mutex::new(BTreeSet::new()),
         };
         StockSynchronizationService::new(Arc::new(core))
     }
@@ -147,13 +187,16 @@ impl Engine {
             + Duration::from_secs(STOP_MARGIN_SECONDS);
         let service = Self::service_only(options);
         let core = Arc::clone(service.core());
-        let stop = CancellationToken::new();
+        let stop = core.stop.clone();
         let tasks = vec![
             tokio::spawn(delivery::dispatch(Arc::clone(&core), stop.clone())),
             tokio::spawn(outages::watch(Arc::clone(&core), stop.clone())),
             tokio::spawn(wishes::watch(service.clone(), stop.clone())),
             tokio::spawn(unpaid::watch(service.clone(), stop.clone())),
             tokio::spawn(sweep(service.clone(), stop.clone())),
+            tokio::spawn(poller::watch(service.clone(), stop.clone())),
+            tokio::spawn(reconciliation::take_up(service.clone(), stop.clone())),
+            tokio::spawn(tasks::watch(service.clone(), stop.clone())),
             tokio::spawn(acquaint(core, stop.clone())),
         ];
         Self {
@@ -174,7 +217,9 @@ impl Engine {
     /// left to the end of its lease; nothing is lost either way.
     pub async fn stop(self) {
         self.stop.cancel();
-        let all = futures::future::join_all(self.tasks);
+        let runs = &self.service.core().runs;
+        runs.close();
+        let all = futures::future::join(futures::future::join_all(self.tasks), runs.wait());
         if tokio::time::timeout(self.stop_within, all).await.is_err() {
             tracing::warn!("some calls did not end in time; their leases will");
         }
@@ -231,7 +276,8 @@ async fn acquaint(core: Arc<Core>, stop: CancellationToken) {
     }
 }
 
-async fn learn_accounts(core: &Core) -> Result<(), String> {
+/// Learns which accounts the service has, and their names.
+pub(crate) async fn discover(core: &Core) -> Result<Vec<RemoteAccount>, String> {
     if core.gate().is_shut() {
         return Err("the orders service cannot be used now".to_owned());
     }
@@ -254,6 +300,12 @@ async fn learn_accounts(core: &Core) -> Result<(), String> {
         .put_accounts(accounts)
         .await
         .map_err(|error| error.to_string())?;
+    Ok(remote)
+}
+
+async fn learn_accounts(core: &Core) -> Result<(), String> {
+    let remote = discover(core).await?;
+    let now = core.now();
     for account in remote.iter().filter(|account| account.is_active) {
         if account
             .expires_at

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use saldo_domain::circuit::{Circuit, CircuitPolicy, CircuitState, Permit, Transition};
 use saldo_domain::ids::AccountId;
 use saldo_domain::pacing::Flight;
@@ -71,6 +71,20 @@ pub(crate) enum CallEnd {
     NotMade,
 }
 
+/// Whether a call that is no delivery may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadingTurn {
+    /// It has begun.
+    Begin,
+    /// Not before this moment.
+    Wait {
+        /// The moment.
+        until: Timestamp,
+    },
+    /// The service, or the account, cannot be used now.
+    Shut,
+}
+
 /// What changed by the end of a call, for those who take up again what was given up.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reopened {
@@ -97,7 +111,19 @@ pub(crate) struct Gate {
     pace: Pace,
     account_paces: AccountPaces,
     after_account: Option<AccountId>,
+    /// Calls under way that are no deliveries, and how many there may be.
+    reading: usize,
+    reading_max: usize,
+    /// What they are left even while deliveries need all of the rate.
+    reading_pace: Pace,
+    /// Calls that deliveries have in hand before others may take theirs.
+    kept_for_deliveries: usize,
 }
+
+/// How soon a call that found no free slot looks again, in milliseconds.
+const SLOT_WAIT_MILLISECONDS: i64 = 10;
+/// Of how many calls one is left to what is no delivery while deliveries need all of the rate.
+const READING_SHARE: u32 = 10;
 
 /// The first wait for a probe of an account that was shut while the service as a whole was, in seconds.
 const PROBE_AFTER_OUTAGE_SECONDS: u32 = 1;
@@ -107,6 +133,7 @@ impl Gate {
         let max_in_flight = settings.max_in_flight.max(1);
         let slots = u32::try_from(max_in_flight).unwrap_or(u32::MAX);
         let (rate, account_rate) = (settings.requests_per_second, settings.account_requests_per_second);
+        let burst = slots.max(rate / 10);
         Self {
             circuit_policy: settings.circuit,
             service: Circuit::new(settings.circuit),
@@ -115,10 +142,52 @@ impl Gate {
             unusable: BTreeSet::new(),
             flight: Flight::new(max_in_flight),
             reserved: max_in_flight.div_ceil(4),
-            pace: Pace::new(rate, slots.max(rate / 10)),
+            pace: Pace::new(rate, burst),
             account_paces: AccountPaces::new(account_rate, slots, rate),
             after_account: None,
+            reading: 0,
+            reading_max: max_in_flight.div_ceil(4),
+            reading_pace: Pace::new(rate / READING_SHARE, 1),
+            kept_for_deliveries: usize::try_from(burst / 4).unwrap_or(usize::MAX),
         }
+    }
+
+    /// Begins a call that is no delivery, when it may begin now. It yields to deliveries, and is never kept waiting
+    /// by them for ever.
+    pub(crate) fn begin_reading(&mut self, account: AccountId, now: Timestamp) -> ReadingTurn {
+        let wait = |wait: SignedDuration| ReadingTurn::Wait {
+            until: now.checked_add(wait).unwrap_or(Timestamp::MAX),
+        };
+        if self.is_shut_for(account) {
+            return ReadingTurn::Shut;
+        }
+        if self.reading >= self.reading_max || self.flight.free() == 0 {
+            return wait(SignedDuration::from_millis(SLOT_WAIT_MILLISECONDS));
+        }
+        let own = self.account_paces.limited(now);
+        if let Some((_, Err(own_wait))) = own.into_iter().find(|(limited, _)| *limited == account) {
+            return wait(own_wait);
+        }
+        match self.pace.spare(now) {
+            Err(next) => return wait(next),
+            Ok(calls) if calls > self.kept_for_deliveries => {}
+            Ok(_) => {
+                if let Err(next) = self.reading_pace.spare(now) {
+                    return wait(next.min(SignedDuration::from_millis(SLOT_WAIT_MILLISECONDS)));
+                }
+                self.reading_pace.charge(1, now);
+            }
+        }
+        self.reading += 1;
+        self.flight.started(account);
+        self.charge(account, 1, now);
+        ReadingTurn::Begin
+    }
+
+    /// A call that is no delivery has ended, however.
+    pub(crate) fn end_reading(&mut self, account: AccountId) {
+        self.reading = self.reading.saturating_sub(1);
+        self.flight.ended(account);
     }
 
     /// An account found unusable before a restart: it is probed before it is used.

@@ -12,7 +12,7 @@ use saldo_domain::ids::{AccountId, OperationId, OrderKey};
 use saldo_domain::operation::{Operation, OperationStatus};
 use saldo_domain::review::ReviewReason;
 use saldo_domain::text::Warehouse;
-use saldo_domain::view::{ListKey, Place};
+use saldo_domain::view::{ListKey, Place, Refusal};
 use saldo_store::query::{OperationFilter, PAGE_ROWS_MAX, PageRequest, StockLineKey};
 use saldo_store::{SharedStore, StoreError};
 use tokio::sync::broadcast;
@@ -374,6 +374,7 @@ impl StockSynchronizationService {
             Some(Then::EndUnpaid { review, deduct }) => {
                 tried_again = self.rounds(|_| Command::EndUnpaid { review, deduct }).await?;
             }
+            Some(Then::Fetch(key)) => tried_again = u64::from(wishes::fetch_again(self, &key).await?),
             None => {}
         }
         let deliver = order.as_ref().and_then(|order| order.deliver.as_ref());
@@ -450,6 +451,10 @@ impl StockSynchronizationService {
         let settings = &self.core.settings;
         let stale_before = now - jiff::SignedDuration::from_hours(settings.stale_operation_hours);
         let counts = self.core.store.counts(now, stale_before).await?;
+        let rollout = self.mode().await?;
+        let tasks = self.tasks().await?;
+        let last_reconciliation = self.last_reconciliation().await?;
+        let open = self.core.store.open_discrepancies().await?;
         let circuit = self.core.gate().circuit_state();
         let mut statistics = self.core.statistics();
         let success_rate = statistics.success_rate(now);
@@ -475,6 +480,10 @@ impl StockSynchronizationService {
             live_orders: self.core.live_orders(),
             latency: statistics.latency(),
             last_error: statistics.last_error().map(ToOwned::to_owned),
+            rollout,
+            tasks,
+            last_reconciliation,
+            discrepancies_open: open.iter().map(|(_, _, count)| count).sum(),
         })
     }
 
@@ -605,6 +614,9 @@ impl StockSynchronizationService {
 
     /// The caller's answer: the operation as it is stored now.
     async fn conclude(&self, outcome: OrderOutcome) -> Result<SyncResult, StoreError> {
+        if outcome.status == SyncStatus::ModeOff {
+            return Err(mode_off(&outcome.key).into());
+        }
         let fresh = outcome.image.filter(|image| Some(image.id) == outcome.operation);
         let operation = match (fresh, outcome.operation) {
             (Some(image), _) => Some(*image),
@@ -659,6 +671,15 @@ const fn sync_status(operation: &Operation) -> SyncStatus {
         OperationStatus::Failed => SyncStatus::Failed,
         OperationStatus::RolledBack => SyncStatus::RolledBack,
     }
+}
+
+/// Whoever posts an order counts on its deduction, and must hear that there is none. That it was seen is stored.
+fn mode_off(key: &OrderKey) -> Refusal {
+    let detail = format!(
+        "Saldo is off, so order {key} was not deducted; it belongs to the old way from now on, unless it is posted \
+         with force"
+    );
+    Refusal::conflict("mode_off", detail)
 }
 
 fn unexpected(outcome: &Outcome) -> StoreError {

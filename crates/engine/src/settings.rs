@@ -1,6 +1,10 @@
 //! What the configuration decides about running.
 
+use jiff::Timestamp;
 use saldo_domain::circuit::CircuitPolicy;
+use saldo_domain::rollout::Mode;
+
+use crate::tasks::Schedule;
 
 /// Bounds and periods of the engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +13,8 @@ pub struct Settings {
     pub immediate_timeout_ms: u64,
     /// How long one call of the orders service may take, in milliseconds.
     pub call_timeout_ms: u64,
+    /// How long a call may take that lists or looks for orders, in milliseconds.
+    pub list_timeout_ms: u64,
     /// Calls in flight at once.
     pub max_in_flight: usize,
     /// Calls a second, all accounts together.
@@ -31,6 +37,64 @@ pub struct Settings {
     pub window_minutes: u32,
     /// The share of failed attempts in the window above which the status is degraded.
     pub failure_rate_max: f64,
+    /// The mode until one is set at run time.
+    pub initial_mode: Mode,
+    /// Whether unpaid orders are deducted at once.
+    pub deduct_when_bought: bool,
+    /// How often new orders are pulled, in seconds; 0: never, they are only posted.
+    pub poll_seconds: u64,
+    /// Pulled orders bought before this moment belong to the old way.
+    pub start_from: Option<Timestamp>,
+    /// How far before an account's watermark its list is read again, in days.
+    pub overlap_days: i64,
+    /// Comparing both sides.
+    pub reconciliation: ReconciliationSettings,
+    /// How long finished rows are kept.
+    pub retention: Retention,
+    /// When which task runs, by its name; one that is not named runs by hand only.
+    pub schedules: Vec<(String, Schedule)>,
+}
+
+/// How both sides are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconciliationSettings {
+    /// Whether fixes are made where the request does not say.
+    pub auto_fix: bool,
+    /// Fixes that move stock are made of younger orders only, in hours.
+    pub auto_fix_threshold_hours: i64,
+    /// How long an order must be missing at the service before a person is asked, in hours.
+    pub missing_after_hours: i64,
+}
+
+impl Default for ReconciliationSettings {
+    fn default() -> Self {
+        Self {
+            auto_fix: true,
+            auto_fix_threshold_hours: 24,
+            missing_after_hours: 2,
+        }
+    }
+}
+
+/// How long finished rows are kept, in days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Completed operations.
+    pub completed_days: i64,
+    /// Operations rolled back, or given up and closed.
+    pub failed_days: i64,
+    /// Log entries, closed reviews and discrepancies, runs.
+    pub log_days: i64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            completed_days: 30,
+            failed_days: 90,
+            log_days: 60,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -38,6 +102,7 @@ impl Default for Settings {
         Self {
             immediate_timeout_ms: 3_000,
             call_timeout_ms: 10_000,
+            list_timeout_ms: 40_000,
             max_in_flight: 32,
             requests_per_second: 50,
             account_requests_per_second: 50,
@@ -49,6 +114,14 @@ impl Default for Settings {
             max_pending_operations: 1_000,
             window_minutes: 30,
             failure_rate_max: 0.1,
+            initial_mode: Mode::On,
+            deduct_when_bought: false,
+            poll_seconds: 0,
+            start_from: None,
+            overlap_days: 2,
+            reconciliation: ReconciliationSettings::default(),
+            retention: Retention::default(),
+            schedules: Vec::new(),
         }
     }
 }
