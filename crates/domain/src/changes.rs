@@ -1,8 +1,11 @@
 //! What a decision wants stored, in one transaction.
 
+use jiff::Timestamp;
+
 use crate::ids::{LineItemId, OrderKey};
 use crate::operation::{LogEntry, Operation};
 use crate::review::Review;
+use crate::rollout::{Rollout, ShadowOrder};
 use crate::stock::{Balance, Mapping, Movement};
 use crate::view::{OrderFile, RecordedAnswer};
 
@@ -27,6 +30,13 @@ pub struct Changes {
     pub mappings: Vec<Mapping>,
     /// Answers recorded under idempotency keys.
     pub answers: Vec<RecordedAnswer>,
+    /// The mode that is in force from now on; the ones before it stay as its history.
+    pub rollout: Option<Rollout>,
+    /// When stock was counted or imported: now.
+    pub stock_counted: Option<Timestamp>,
+    /// Orders in shadow. One that is stored already keeps when it was first seen, and keeps what its comparison says
+    /// unless something else would be done now.
+    pub shadows: Vec<ShadowOrder>,
 }
 
 impl Changes {

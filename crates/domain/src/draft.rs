@@ -13,6 +13,7 @@ use crate::operation::{
 };
 use crate::policy::Policy;
 use crate::review::{Answer, Resolution, Review, ReviewReason, Subject};
+use crate::rollout::{Rollout, ShadowOrder};
 use crate::stock::{Balance, Mapping, Movement, OfferKey, StockKey, add};
 use crate::text::one_line;
 use crate::view::{OrderFile, RecordedAnswer, Refusal, Stop, View};
@@ -36,6 +37,10 @@ pub struct Draft<'a> {
     reviews: BTreeMap<(ReviewReason, Subject), Review>,
     mappings: Vec<Mapping>,
     answers: Vec<RecordedAnswer>,
+    rollout: Option<Rollout>,
+    stock_counted: bool,
+    shadows: Vec<ShadowOrder>,
+    is_rehearsal: bool,
 }
 
 /// One movement to make.
@@ -75,7 +80,25 @@ impl<'a> Draft<'a> {
             reviews: BTreeMap::new(),
             mappings: Vec::new(),
             answers: Vec::new(),
+            rollout: None,
+            stock_counted: false,
+            shadows: Vec::new(),
+            is_rehearsal: false,
         }
+    }
+
+    /// A decision beside this one whose changes are looked at and thrown away: what would be done, by the same rules.
+    /// It does not see what this one has changed.
+    pub fn rehearsal(&mut self) -> Draft<'_> {
+        let mut rehearsal = Draft::new(self.view, self.now, self.policy, self.by, &mut *self.ids);
+        rehearsal.is_rehearsal = true;
+        rehearsal
+    }
+
+    /// Whether the changes are thrown away.
+    #[must_use]
+    pub const fn is_rehearsal(&self) -> bool {
+        self.is_rehearsal
     }
 
     /// Takes an order's file out to work on; [`Draft::put`] brings it back.
@@ -396,6 +419,21 @@ impl<'a> Draft<'a> {
         self.answers.push(answer);
     }
 
+    /// Puts a mode in force.
+    pub fn put_rollout(&mut self, rollout: Rollout) {
+        self.rollout = Some(rollout);
+    }
+
+    /// Notes that stock was counted now.
+    pub const fn note_count(&mut self) {
+        self.stock_counted = true;
+    }
+
+    /// Stores what would be done with an order in shadow.
+    pub fn put_shadow(&mut self, shadow: ShadowOrder) {
+        self.shadows.push(shadow);
+    }
+
     /// A new id.
     pub fn next_id(&mut self) -> uuid::Uuid {
         self.ids.next(self.now)
@@ -414,6 +452,9 @@ impl<'a> Draft<'a> {
             reviews: self.reviews.into_values().collect(),
             mappings: self.mappings,
             answers: self.answers,
+            rollout: self.rollout,
+            stock_counted: self.stock_counted.then_some(self.now),
+            shadows: self.shadows,
             ..Changes::default()
         };
         for (key, mut file) in std::mem::take(&mut self.files) {

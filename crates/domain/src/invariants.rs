@@ -163,6 +163,13 @@ fn check_file(file: &OrderFile) -> Result<(), String> {
             ));
         }
     }
+    if super::decide::is_left_to_the_old_way(&file.order)
+        && (file.order.touched || file.delivery.is_some() || file.order.level())
+    {
+        return Err(format!(
+            "invariant 6: order {key} is left to the old way, and something was done with it"
+        ));
+    }
     let leased = file
         .delivery
         .as_ref()

@@ -1,6 +1,9 @@
 //! What the configuration decides, as far as the rules need it.
 
+use jiff::Timestamp;
+
 use crate::retry::RetryPolicy;
+use crate::rollout::Mode;
 use crate::text::Warehouse;
 
 /// The settings that decisions depend on.
@@ -22,4 +25,8 @@ pub struct Policy {
     pub verify_after_seconds: i64,
     /// How long deliveries wait through an outage before they are given up, in hours.
     pub give_up_hours: i64,
+    /// The mode until one is set at run time.
+    pub initial_mode: Mode,
+    /// Pulled orders bought before this moment belong to the old way. The rollout in force may name a later moment.
+    pub start_from: Option<Timestamp>,
 }

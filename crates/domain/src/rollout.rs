@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, OrderKey};
 use crate::operation::{UnknownWord, words};
+use crate::policy::Policy;
 
 /// What is done with orders that nothing is known of yet. What is owed already is finished in every mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +54,32 @@ pub struct Rollout {
 }
 
 impl Rollout {
+    /// What is in force: the one that was set last, or what the configuration begins with.
+    #[must_use]
+    pub fn in_force(stored: Option<&Self>, policy: &Policy) -> Self {
+        stored.cloned().unwrap_or_else(|| Self {
+            mode: policy.initial_mode,
+            accounts: BTreeSet::new(),
+            percent: 0,
+            start_from: None,
+            changed_at: Timestamp::UNIX_EPOCH,
+            changed_by: "configuration".to_owned(),
+        })
+    }
+
+    /// Pulled orders bought before this moment belong to the old way: the later of what the configuration says and
+    /// what was written when Saldo was switched on.
+    #[must_use]
+    pub fn begins_at(&self, policy: &Policy) -> Option<Timestamp> {
+        self.start_from.max(policy.start_from)
+    }
+
+    /// Whether it deducts anything new.
+    #[must_use]
+    pub const fn is_acting(&self) -> bool {
+        matches!(self.mode, Mode::Partial | Mode::On)
+    }
+
     /// How an order is dealt with. The same order is always dealt with alike while the rollout stays as it is,
     /// and a larger share keeps every order of a smaller one.
     #[must_use]

@@ -14,6 +14,7 @@ use crate::ids::{AccountId, LineItemId, OperationId, OrderKey, ReviewId};
 use crate::operation::Operation;
 use crate::order::Order;
 use crate::review::{Review, ReviewReason, Subject};
+use crate::rollout::{Rollout, ShadowOrder};
 use crate::stock::{Balance, Mapping, OfferKey, StockKey};
 
 /// Everything live of one order.
@@ -155,6 +156,12 @@ pub enum Key {
     OpenReview(ReviewReason, Subject),
     /// The answer given under an idempotency key.
     Answer(String),
+    /// The mode in force.
+    Rollout,
+    /// When stock was last counted or imported.
+    StockCounted,
+    /// An order in shadow.
+    Shadow(OrderKey),
     /// A list of orders.
     List(ListKey),
 }
@@ -245,6 +252,9 @@ pub struct View {
     reviews: Loaded<ReviewId, Review>,
     open_reviews: HashMap<(ReviewReason, Subject), Option<Review>>,
     answers: Loaded<String, RecordedAnswer>,
+    rollout: Option<Option<Rollout>>,
+    stock_counted: Option<Option<Timestamp>>,
+    shadows: Loaded<OrderKey, ShadowOrder>,
     lists: HashMap<ListKey, Vec<OrderKey>>,
 }
 
@@ -267,6 +277,12 @@ pub enum Row {
     OpenReview(ReviewReason, Subject, Option<Box<Review>>),
     /// For [`Key::Answer`].
     Answer(String, Option<RecordedAnswer>),
+    /// For [`Key::Rollout`].
+    Rollout(Option<Rollout>),
+    /// For [`Key::StockCounted`].
+    StockCounted(Option<Timestamp>),
+    /// For [`Key::Shadow`].
+    Shadow(OrderKey, Option<Box<ShadowOrder>>),
     /// For [`Key::List`].
     List(ListKey, Vec<OrderKey>),
 }
@@ -299,6 +315,9 @@ impl View {
             Key::Review(id) => self.reviews.contains_key(id),
             Key::OpenReview(reason, subject) => self.open_reviews.contains_key(&(*reason, subject.clone())),
             Key::Answer(key) => self.answers.contains_key(key),
+            Key::Rollout => self.rollout.is_some(),
+            Key::StockCounted => self.stock_counted.is_some(),
+            Key::Shadow(key) => self.shadows.contains_key(key),
             Key::List(key) => self.lists.contains_key(key),
         }
     }
@@ -330,6 +349,11 @@ impl View {
             }
             Row::Answer(key, answer) => {
                 self.answers.insert(key, answer);
+            }
+            Row::Rollout(rollout) => self.rollout = Some(rollout),
+            Row::StockCounted(moment) => self.stock_counted = Some(moment),
+            Row::Shadow(key, shadow) => {
+                self.shadows.insert(key, shadow.map(|shadow| *shadow));
             }
             Row::List(key, list) => {
                 self.lists.insert(key, list);
@@ -365,6 +389,32 @@ impl View {
         /// The answer given under an idempotency key.
         answer, answers, String, RecordedAnswer, Key::Answer
     );
+    look_up!(
+        /// An order in shadow. Only what would have been done is kept up to date here, not what a comparison says.
+        shadow, shadows, OrderKey, ShadowOrder, Key::Shadow
+    );
+
+    /// The mode in force; none before it was first set.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] when it was not loaded.
+    pub fn rollout(&self) -> Result<Option<&Rollout>, Stop> {
+        match &self.rollout {
+            Some(rollout) => Ok(rollout.as_ref()),
+            None => Err(Stop::Missing(vec![Key::Rollout])),
+        }
+    }
+
+    /// When stock was last counted or imported.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] when it was not loaded.
+    pub fn stock_counted(&self) -> Result<Option<Timestamp>, Stop> {
+        match self.stock_counted {
+            Some(moment) => Ok(moment),
+            None => Err(Stop::Missing(vec![Key::StockCounted])),
+        }
+    }
 
     /// The open review of a reason and a subject that is not an order.
     ///
@@ -434,6 +484,15 @@ impl View {
         for answer in changes.answers {
             self.answers.insert(answer.key.clone(), Some(answer));
         }
+        if changes.rollout.is_some() {
+            self.rollout = Some(changes.rollout);
+        }
+        if changes.stock_counted.is_some() {
+            self.stock_counted = Some(changes.stock_counted);
+        }
+        for shadow in changes.shadows {
+            self.shadows.insert(shadow.key.clone(), Some(shadow));
+        }
     }
 
     /// How many rows are loaded: a store that keeps a view between transactions bounds it by this.
@@ -447,5 +506,6 @@ impl View {
             + self.reviews.len()
             + self.open_reviews.len()
             + self.answers.len()
+            + self.shadows.len()
     }
 }

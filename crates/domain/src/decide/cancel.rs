@@ -26,7 +26,16 @@ pub(super) fn cancel(
         Standing::Merged { .. } | Standing::Skipped { .. } => return take_in::answer(draft, file, true),
         _ => {}
     }
+    if file.order.level()
+        && file
+            .order
+            .answered
+            .contains(&ReviewReason::CancelledAfterDeduction)
+    {
+        return take_in::answer(draft, file, true);
+    }
     if file.order.shipped && file.order.taken() > 0 {
+        draft.close(&mut file, &[ReviewReason::CancelledAfterDeduction]);
         if !file
             .order
             .answered
@@ -48,6 +57,8 @@ pub(super) fn cancel(
             ReviewReason::Reopened,
             ReviewReason::Returned,
             ReviewReason::CancelledAfterShipment,
+            ReviewReason::CancelledAfterDeduction,
+            ReviewReason::MissedOrder,
         ],
     );
     file.order.standing = Standing::Cancelled { is_final };

@@ -379,6 +379,8 @@ pub enum SyncStatus {
     Merged,
     /// Undone.
     RolledBack,
+    /// Left to the old way, because Saldo is off: whoever asked for it must hear that nothing was deducted.
+    ModeOff,
 }
 
 /// How one order stands after a request.
@@ -472,6 +474,8 @@ pub enum Then {
         /// Whether to deduct them.
         deduct: bool,
     },
+    /// Fetch this order from the orders service again, and take it in.
+    Fetch(OrderKey),
 }
 
 /// What a stock document did.
@@ -551,6 +555,8 @@ pub enum SettleOutcome {
     Recorded {
         /// Whether nothing more is owed now.
         finished: bool,
+        /// When it is due again, where something is still owed.
+        due_at: Option<Timestamp>,
         /// Operations that moved on by it.
         operations: Vec<OperationId>,
     },

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::apply::{self, fill};
 use super::command::{Deduct, OrderOutcome};
-use super::{level, retry_now, take_in};
+use super::{level, old_way, retry_now, take_in};
 use crate::draft::Draft;
 use crate::ids::LineItemId;
 use crate::operation::OperationType;
@@ -22,6 +22,7 @@ pub(super) fn first_keys(request: &Deduct, policy: &Policy) -> Vec<Key> {
         .unwrap_or(&policy.default_warehouse)
         .clone();
     vec![
+        Key::Rollout,
         Key::Order(request.key.clone()),
         Key::Line(wanted_id(request)),
         Key::Balance(StockKey {
@@ -41,8 +42,9 @@ fn wanted_id(request: &Deduct) -> LineItemId {
 /// Takes one line's stock.
 pub(super) fn deduct(draft: &mut Draft<'_>, request: &Deduct) -> Result<OrderOutcome, Stop> {
     let mut file = match draft.take(&request.key)? {
-        Some(file) => file,
-        None => new_file(draft, request),
+        // A rehearsal plays as if the order were Saldo's.
+        Some(file) if !draft.is_rehearsal() || !old_way::is_left(&file.order) => file,
+        _ => new_file(draft, request),
     };
     let is_closed = !matches!(
         file.order.standing,
@@ -50,6 +52,7 @@ pub(super) fn deduct(draft: &mut Draft<'_>, request: &Deduct) -> Result<OrderOut
     );
     // Whether such a form is to be deducted at all is what a person is asked.
     let is_asked = file.open_review(ReviewReason::RemoteOnly).is_some()
+        || file.open_review(ReviewReason::MissedOrder).is_some()
         || file.order.form_seen && file.open_review(ReviewReason::OtherAccount).is_some();
     if is_closed || is_asked {
         return take_in::answer(draft, file, true);

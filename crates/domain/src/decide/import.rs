@@ -53,6 +53,7 @@ impl Difference {
 /// Sets every balance of the list to its figure. The same list again changes nothing.
 pub(super) fn import(draft: &mut Draft<'_>, list: &Count) -> Result<ImportOutcome, Stop> {
     check(list)?;
+    draft.note_count();
     let mut outcome = ImportOutcome::default();
     let mut moves = Vec::new();
     let mut missing = Vec::new();

@@ -21,7 +21,15 @@ pub(super) fn after_movement(
 ) -> Result<(), Stop> {
     if !file.order.level() {
         call_differences_off(draft, file)?;
-        draft.close(file, &[ReviewReason::QuantityMismatch, ReviewReason::Returned]);
+        draft.close(
+            file,
+            &[
+                ReviewReason::QuantityMismatch,
+                ReviewReason::Returned,
+                ReviewReason::CancelledAfterDeduction,
+                ReviewReason::MissingRemotely,
+            ],
+        );
     }
     let open = file
         .operations
@@ -53,7 +61,7 @@ pub(super) fn after_movement(
 }
 
 /// While a known form is not covered, a true flag that the service was never sent is held back.
-fn is_held_back(file: &OrderFile) -> bool {
+pub(super) fn is_held_back(file: &OrderFile) -> bool {
     file.order.form_seen
         && file.order.level()
         && file.delivery.is_none()

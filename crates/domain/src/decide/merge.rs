@@ -78,6 +78,7 @@ pub(super) fn settled_elsewhere(draft: &mut Draft<'_>, holders: &[OrderKey]) -> 
     for holder in holders {
         if let Some(file) = draft.take(holder)? {
             let settled = file.order.standing == Standing::Settled
+                || super::old_way::is_left(&file.order) && !draft.is_rehearsal()
                 || file.open_review(ReviewReason::RemoteOnly).is_some();
             draft.put(file);
             if settled {

@@ -7,6 +7,10 @@ mod command;
 
 mod take_in;
 
+mod old_way;
+
+mod ask_about;
+
 mod merge;
 
 mod revise;
@@ -33,6 +37,8 @@ mod roll_back;
 
 mod retry_now;
 
+mod redeliver;
+
 mod resolve;
 
 mod stock_documents;
@@ -41,9 +47,12 @@ mod import;
 
 mod adopt;
 
+mod set_mode;
+
 pub use adopt::would_become;
 pub use command::*;
 pub use import::Difference;
+pub use old_way::is_left as is_left_to_the_old_way;
 pub use resolve::applies;
 
 use jiff::Timestamp;
@@ -102,7 +111,7 @@ fn repeat_answer(recorded: &RecordedAnswer, wanted: &AnswerKey) -> Result<(Chang
 fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
     match command {
         Command::TakeIn(order) => take_in::take_in(draft, order).map(Outcome::Order),
-        Command::Deduct(line) => deduct::deduct(draft, line).map(Outcome::Order),
+        Command::Deduct(line) => old_way::deduct(draft, line).map(Outcome::Order),
         Command::Refund(refund) => refund::refund(draft, refund).map(Outcome::Order),
         Command::TryAgain { order } => retry_now::try_again(draft, order).map(Outcome::Order),
         Command::Waiting(list) => retry_now::waiting(draft, list).map(Outcome::Orders),
@@ -123,11 +132,15 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
         Command::EndUnpaid { review, deduct } => unpaid::end(draft, *review, *deduct).map(Outcome::Orders),
         Command::Remember => Ok(Outcome::Done),
         Command::CloseUnpaid { review } => unpaid::close(draft, *review).map(|()| Outcome::Done),
-        Command::AskAbout { .. }
-        | Command::AskAboutMalformed { .. }
-        | Command::AskAboutMissing { .. }
-        | Command::Redeliver { .. }
-        | Command::SetMode(_) => Err(Stop::Defect("no rule answers this command".to_owned())),
+        Command::AskAbout { order, reason } => {
+            ask_about::ask_about(draft, order, *reason).map(Outcome::Order)
+        }
+        Command::AskAboutMalformed { order, detail } => {
+            ask_about::malformed(draft, order, detail).map(Outcome::Order)
+        }
+        Command::AskAboutMissing { order } => ask_about::missing(draft, order).map(Outcome::Order),
+        Command::Redeliver { order } => redeliver::redeliver(draft, order).map(Outcome::Order),
+        Command::SetMode(wanted) => set_mode::set_mode(draft, wanted).map(Outcome::Rollout),
         Command::CloseWidely { reason, subject } => {
             resolve::close_widely(draft, *reason, subject).map(|()| Outcome::Done)
         }
@@ -140,6 +153,10 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Stop> {
 pub fn first_keys(request: &Request, policy: &Policy) -> Vec<Key> {
     let mut keys = match &request.command {
         Command::TakeIn(order) => take_in::first_keys(order, policy),
+        Command::AskAbout { order: asked, .. } => take_in::first_keys(asked, policy),
+        Command::AskAboutMalformed { order, .. } => vec![Key::Rollout, Key::Order(order.clone())],
+        Command::AskAboutMissing { order } | Command::Redeliver { order } => vec![Key::Order(order.clone())],
+        Command::SetMode(_) => vec![Key::Rollout, Key::StockCounted],
         Command::Deduct(line) => deduct::first_keys(line, policy),
         Command::Receive(receipt) => receipt
             .lines

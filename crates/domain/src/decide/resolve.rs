@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::command::{Resolve, ResolveOutcome, RollBack, TakeIn, Then};
-use super::{apply, cancel, level, merge, outage, refund, retry_now, roll_back, take_in};
+use super::{apply, cancel, level, merge, outage, refund, retry_now, revise, roll_back, take_in};
 use crate::delivery::Task;
 use crate::draft::Draft;
 use crate::form::OrderCopy;
 use crate::ids::OrderKey;
-use crate::operation::{OperationStatus, WaitingFor};
+use crate::operation::{Operation, OperationStatus, WaitingFor};
 use crate::order::{Line, Standing};
 use crate::review::{Resolution, Review, ReviewReason, Subject};
 use crate::stock::{Mapping, OfferKey, check_components};
@@ -131,6 +131,14 @@ fn resolve_order(
         }
     }
     let mut then = None;
+    if request.resolution == Resolution::Retry
+        && matches!(
+            review.reason,
+            ReviewReason::Malformed | ReviewReason::MissingRemotely
+        )
+    {
+        then = Some(Then::Fetch(key.clone()));
+    }
     let order = match request.resolution {
         Resolution::Retry => retry(draft, file, review)?,
         Resolution::MapSku => {
@@ -178,6 +186,7 @@ fn retry(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
     match review.reason {
         ReviewReason::DeliveryFailed => outage::revive_failed(draft, &mut file)?,
         ReviewReason::OtherAccount => return no_longer_foreign(draft, file, review),
+        ReviewReason::Malformed | ReviewReason::MissingRemotely => {}
         _ => retry_now::fill_again(draft, &mut file, false)?,
     }
     take_in::answer(draft, file, false)
@@ -199,13 +208,34 @@ fn no_longer_foreign(
     if !file.order.form_seen {
         return take_in::form_arrives(draft, &again(&file, copy, false), file);
     }
-    if file.order.level() {
+    let waits = |operation: &Operation| level::is_unapplied(operation) && operation.review == Some(review.id);
+    let any_waits = file.operations.iter().any(waits);
+    if file.order.level() && !any_waits {
         return merge::move_difference(draft, file, &copy, &holders);
     }
-    file.order.lines = take_in::copy_lines(&file.order.key, &copy);
-    retry_now::fill_those(draft, &mut file, false, |operation| {
-        operation.review == Some(review.id)
-    })?;
+    if file.order.level() {
+        revise::revise(draft, &mut file, &copy)?;
+    } else {
+        file.order.lines = take_in::copy_lines(&file.order.key, &copy);
+    }
+    if !file.order.level() && !take_in::is_ready(draft.policy, &copy) {
+        return wait_for_payment(draft, file, waits);
+    }
+    retry_now::fill_those(draft, &mut file, false, waits)?;
+    take_in::answer(draft, file, false)
+}
+
+/// Of an order that is not paid, nothing is taken yet.
+fn wait_for_payment(
+    draft: &mut Draft<'_>,
+    mut file: OrderFile,
+    which: impl Fn(&Operation) -> bool,
+) -> Result<super::OrderOutcome, Stop> {
+    file.order.standing = Standing::AwaitsPayment;
+    for operation in file.operations.iter_mut().filter(|operation| which(operation)) {
+        operation.review = None;
+        draft.wait(operation, WaitingFor::Payment, None);
+    }
     take_in::answer(draft, file, false)
 }
 
@@ -233,7 +263,15 @@ fn accept(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result
         ReviewReason::CancelledAfterShipment
         | ReviewReason::QuantityMismatch
         | ReviewReason::Returned
-        | ReviewReason::Reopened => file.order.answered.push(review.reason),
+        | ReviewReason::Reopened
+        | ReviewReason::CancelledAfterDeduction
+        | ReviewReason::MissingRemotely => file.order.answered.push(review.reason),
+        ReviewReason::Malformed => {
+            if take_in::was_never_read(&file) {
+                file.order.standing = Standing::Settled;
+            }
+            file.order.answered.push(ReviewReason::Malformed);
+        }
         _ => {
             settle_without_stock(draft, &mut file)?;
             // Of an order that stays deducted, the same facts are not asked about again.
@@ -259,7 +297,7 @@ fn settle_without_stock(draft: &mut Draft<'_>, file: &mut OrderFile) -> Result<(
 /// Do it all the same.
 fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<super::OrderOutcome, Stop> {
     match review.reason {
-        ReviewReason::CancelledAfterShipment => {
+        ReviewReason::CancelledAfterShipment | ReviewReason::CancelledAfterDeduction => {
             let is_final = review
                 .details
                 .get("final")
@@ -268,11 +306,12 @@ fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
             cancel::call_off_waiting(draft, &mut file, "the order was cancelled")?;
             apply::stop_waiting(draft, &mut file);
             file.order.standing = Standing::Cancelled { is_final };
-            refund::give_back_all(
-                draft,
-                &mut file,
-                "cancelled after it was sent; a person brought it back",
-            )?;
+            let why = if review.reason == ReviewReason::CancelledAfterShipment {
+                "cancelled after it was sent; a person brought it back"
+            } else {
+                "cancelled after it was deducted; a person brought it back"
+            };
+            refund::give_back_all(draft, &mut file, why)?;
         }
         ReviewReason::Returned => {
             file.order.answered.push(ReviewReason::Returned);
@@ -289,7 +328,10 @@ fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
             return take_in::deduct_again(draft, &request, file);
         }
         _ => {
-            let negative_allowed = review.reason != ReviewReason::RemoteOnly;
+            let negative_allowed = !matches!(
+                review.reason,
+                ReviewReason::RemoteOnly | ReviewReason::MissedOrder
+            );
             retry_now::fill_those(draft, &mut file, negative_allowed, |operation| {
                 operation.waiting_for == Some(WaitingFor::Stock) || operation.review == Some(review.id)
             })?;
@@ -305,6 +347,12 @@ fn call_off(
     review: &Review,
     request: &Resolve,
 ) -> Result<super::OrderOutcome, Stop> {
+    if review.reason == ReviewReason::MissingRemotely {
+        cancel::call_off_waiting(draft, &mut file, "the orders service does not know it")?;
+        apply::stop_waiting(draft, &mut file);
+        refund::give_back_all(draft, &mut file, "the orders service does not know it")?;
+        return take_in::answer(draft, file, false);
+    }
     if review.reason != ReviewReason::DeliveryFailed {
         settle_without_stock(draft, &mut file)?;
         return take_in::answer(draft, file, false);

@@ -1,23 +1,27 @@
 //! A newer copy of an order that still waits: its lines and what its operation is to take are brought up to date.
 
-use super::merge;
+use super::{apply, level, merge, resolve, take_in};
 use crate::draft::Draft;
 use crate::form::OrderCopy;
+use crate::ids::OrderKey;
 use crate::operation::{Operation, OperationLine};
 use crate::order::Line;
+use crate::review::ReviewReason;
 use crate::view::{OrderFile, Stop};
 
 /// Replaces the lines of an order that waits by those of a newer copy. What was taken already stays with its
 /// lines; what the waiting operation is to take, or to give back, changes by the difference.
 pub(super) fn revise(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCopy) -> Result<(), Stop> {
     let holders = merge::holders_of_copy(draft, &file.order.key, copy)?;
-    if merge::foreign(&file.order.key, &holders).is_some()
-        || merge::winner_over_copy(draft, file, copy, &holders)?.is_some()
-    {
+    if let Some(foreign) = merge::foreign(&file.order.key, &holders) {
+        ask_about_foreign(draft, file, copy, foreign);
+        return Ok(());
+    }
+    if merge::winner_over_copy(draft, file, copy, &holders)?.is_some() {
         return Ok(());
     }
     let first = file.order.first_operation;
-    let waiting = super::level::take_waiting(file, first);
+    let waiting = level::take_waiting(file, first);
     let Some((position, mut operation)) = waiting else {
         return Ok(());
     };
@@ -59,6 +63,23 @@ pub(super) fn revise(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCo
     file.operations
         .insert(position.min(file.operations.len()), operation);
     Ok(())
+}
+
+/// The copy names a line that another account holds: what waited to move its stock waits for a person now.
+fn ask_about_foreign(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCopy, holder: &OrderKey) {
+    if file.order.answered.contains(&ReviewReason::OtherAccount) {
+        return;
+    }
+    let first = file.order.first_operation;
+    if let Some((position, mut operation)) = level::take_waiting(file, first) {
+        apply::stop_waiting(draft, file);
+        let details = resolve::held_elsewhere(holder, copy);
+        let error = format!("a line of its newer copy is held by order {holder}");
+        let reason = ReviewReason::OtherAccount;
+        take_in::wait_for_person(draft, file, &mut operation, reason, details, &error);
+        file.operations
+            .insert(position.min(file.operations.len()), operation);
+    }
 }
 
 /// Adds a difference in sold units to what an operation is to take of a line's parts.

@@ -67,7 +67,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
             });
         }
     }
-    let finished = file.delivery.is_none();
+    let due_at = file.delivery.as_ref().map(|delivery| delivery.due_at);
     let operations = file
         .operations
         .iter()
@@ -75,7 +75,11 @@ pub(super) fn settle(draft: &mut Draft<'_>, settle: &Settle) -> Result<SettleOut
         .map(|operation| operation.id)
         .collect();
     draft.put(file);
-    Ok(SettleOutcome::Recorded { finished, operations })
+    Ok(SettleOutcome::Recorded {
+        finished: due_at.is_none(),
+        due_at,
+        operations,
+    })
 }
 
 /// The other value was sent and may have arrived: what the service confirmed before is not known any more. This

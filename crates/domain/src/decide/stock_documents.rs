@@ -21,6 +21,7 @@ pub(super) fn receive(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<Docume
 
 /// Goods were counted: each balance is set to what was found.
 pub(super) fn count(draft: &mut Draft<'_>, count: &Count) -> Result<DocumentOutcome, Stop> {
+    draft.note_count();
     for (position, line) in count.lines.iter().enumerate() {
         if count.lines[..position].iter().any(|other| other.key == line.key) {
             let detail = format!(

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::apply::{self, fill};
 use super::command::{OrderOutcome, SyncStatus, TakeIn};
-use super::{cancel, level, merge, revise};
+use super::{cancel, level, merge, old_way, revise};
 use crate::draft::Draft;
 use crate::form::{CopyLine, FormStatus, OrderCopy, Source};
 use crate::ids::{LineItemId, OrderId, OrderKey};
@@ -13,7 +13,7 @@ use crate::order::{Line, Order, SkipReason, Standing};
 use crate::policy::Policy;
 use crate::review::ReviewReason;
 use crate::stock::{OfferKey, StockKey};
-use crate::view::{Key, OrderFile, Stop};
+use crate::view::{Key, OrderFile, Refusal, Stop};
 
 /// Rows that taking in a copy looks at for certain.
 pub(super) fn first_keys(request: &TakeIn, policy: &Policy) -> Vec<Key> {
@@ -22,7 +22,7 @@ pub(super) fn first_keys(request: &TakeIn, policy: &Policy) -> Vec<Key> {
         order: request.copy.order.clone(),
     };
     let warehouse = request.warehouse.as_ref().unwrap_or(&policy.default_warehouse);
-    let mut keys = vec![Key::Order(key)];
+    let mut keys = vec![Key::Rollout, Key::Order(key)];
     for line in &request.copy.lines {
         keys.extend(line.id.iter().cloned().map(Key::Line));
         if let Some(offer) = &line.offer {
@@ -41,21 +41,87 @@ pub(super) fn first_keys(request: &TakeIn, policy: &Policy) -> Vec<Key> {
     keys
 }
 
+/// How the deduction of an order begins that is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// By taking its stock.
+    Taking,
+    /// By asking a person.
+    Asking,
+}
+
 /// Takes in a copy.
 pub(super) fn take_in(draft: &mut Draft<'_>, request: &TakeIn) -> Result<OrderOutcome, Stop> {
-    let key = OrderKey {
-        account: request.account,
-        order: request.copy.order.clone(),
-    };
+    take_in_as(draft, request, Begin::Taking)
+}
+
+/// Takes in a copy; how its deduction begins, when it is the first one of an order, the caller says.
+pub(super) fn take_in_as(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    begin: Begin,
+) -> Result<OrderOutcome, Stop> {
+    let key = key_of(request);
     match draft.take(&key)? {
-        None => first_sight(draft, request, key),
-        Some(file) => known(draft, request, file),
+        Some(file) if old_way::is_left(&file.order) => old_way::later_copy(draft, request, file, begin),
+        Some(file) if !was_never_read(&file) => known(draft, request, file),
+        Some(unread) => first_copy(draft, request, unread, begin),
+        None => {
+            let file = new_file(draft, request, key);
+            first_copy(draft, request, file, begin)
+        }
     }
 }
 
-fn first_sight(draft: &mut Draft<'_>, request: &TakeIn, key: OrderKey) -> Result<OrderOutcome, Stop> {
+/// The order that a copy is of.
+pub(super) fn key_of(request: &TakeIn) -> OrderKey {
+    OrderKey {
+        account: request.account,
+        order: request.copy.order.clone(),
+    }
+}
+
+/// Whether of an order no copy could be read yet: nothing is known of it but that it is there.
+pub(super) fn was_never_read(file: &OrderFile) -> bool {
+    file.order.standing == Standing::AwaitsReview
+        && !file.order.form_seen
+        && file.order.lines.is_empty()
+        && file.order.first_operation.is_none()
+}
+
+/// The first copy of an order that can be dealt with: nothing but its name is kept of what was known before.
+pub(super) fn first_copy(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    begin: Begin,
+) -> Result<OrderOutcome, Stop> {
+    file.order.lines = copy_lines(&file.order.key, &request.copy);
+    file.order.form_seen = true;
+    file.order.standing = Standing::AwaitsStock;
+    note_facts(&mut file.order, &request.copy);
+    draft.close(&mut file, &[ReviewReason::Malformed]);
+    if !request.force
+        && let Some(left) = old_way::leaves(draft, &file.order.key, Some(&request.copy))?
+    {
+        return old_way::leave(draft, request, file, left);
+    }
+    first_sight(draft, request, file, begin)
+}
+
+/// What would be done with a copy of an order that nothing is known of.
+pub(super) fn rehearse(draft: &mut Draft<'_>, request: &TakeIn) -> Result<OrderOutcome, Stop> {
+    let file = new_file(draft, request, key_of(request));
+    first_copy(draft, request, file, Begin::Taking)
+}
+
+fn first_sight(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    begin: Begin,
+) -> Result<OrderOutcome, Stop> {
     let copy = &request.copy;
-    let mut file = new_file(draft, request, key);
     if is_cancelled(copy) || copy.fulfilled_by_allegro {
         leave_held_lines(draft, &mut file)?;
     }
@@ -74,15 +140,16 @@ fn first_sight(draft: &mut Draft<'_>, request: &TakeIn, key: OrderKey) -> Result
     if let Some(winner) = merge::winner_over(draft, &file, &holders)? {
         return merge::close_newcomer(draft, file, &winner);
     }
-    begin(draft, request, file, &holders)
+    begin_deduction(draft, request, file, &holders, begin)
 }
 
 /// Begins the deduction of an order that is ours to deduct.
-fn begin(
+fn begin_deduction(
     draft: &mut Draft<'_>,
     request: &TakeIn,
     mut file: OrderFile,
     holders: &[OrderKey],
+    begin: Begin,
 ) -> Result<OrderOutcome, Stop> {
     let lines: Vec<usize> = (0..file.order.lines.len()).collect();
     let planned = apply::planned_lines(&file, &lines);
@@ -118,15 +185,41 @@ fn begin(
     if request.remote_flag == Some(true) || settled_elsewhere {
         apply::plan(draft, &file, &mut operation, &lacking)?;
         ask_whether_deducted(draft, &mut file, &mut operation);
-    } else if is_ready(draft.policy, &request.copy) {
-        fill(draft, &mut file, &mut operation, &lacking, false)?;
-    } else {
+    } else if !is_ready(draft.policy, &request.copy) {
         apply::plan(draft, &file, &mut operation, &lacking)?;
         file.order.standing = Standing::AwaitsPayment;
         draft.wait(&mut operation, WaitingFor::Payment, None);
+    } else if begin == Begin::Asking {
+        apply::plan(draft, &file, &mut operation, &lacking)?;
+        ask_whether_missed(draft, &mut file, &mut operation);
+    } else if is_confirmed(request) {
+        fill(draft, &mut file, &mut operation, &lacking, false)?;
+    } else {
+        let detail = format!(
+            "the flag of order {} was not confirmed: ask for it first",
+            file.order.key
+        );
+        return Err(Refusal::conflict("flag_unconfirmed", detail).into());
     }
     file.operations.push(operation);
     answer(draft, file, false)
+}
+
+/// Whether an order may be deducted on the word of a copy: one that was pulled may have been deducted elsewhere, which
+/// the flags call tells, and no list.
+fn is_confirmed(request: &TakeIn) -> bool {
+    request.copy.source == Source::Posted || request.force || request.remote_flag.is_some()
+}
+
+/// An order was ready for long without being deducted here: only a person can have it deducted now.
+pub(super) fn ask_whether_missed(
+    draft: &mut Draft<'_>,
+    file: &mut OrderFile,
+    operation: &mut crate::operation::Operation,
+) {
+    let error = "it was ready for long and nobody deducted it here: was it dealt with otherwise?";
+    let details = json!({ "bought_at": file.order.bought_at });
+    wait_for_person(draft, file, operation, ReviewReason::MissedOrder, details, error);
 }
 
 /// The service, or a person, says that an order was deducted elsewhere: only a person can have it deducted here.
@@ -140,7 +233,7 @@ fn ask_whether_deducted(
 }
 
 /// Leaves lines that another order holds to it: a file's own row must not take them over.
-fn leave_held_lines(draft: &Draft<'_>, file: &mut OrderFile) -> Result<(), Stop> {
+pub(super) fn leave_held_lines(draft: &Draft<'_>, file: &mut OrderFile) -> Result<(), Stop> {
     let mut held: Vec<LineItemId> = Vec::new();
     for line in &file.order.lines {
         if draft
@@ -173,6 +266,11 @@ pub(super) fn wait_for_person(
 fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result<OrderOutcome, Stop> {
     let copy = &request.copy;
     let is_news = is_newer(&file.order, copy);
+    // It is there after all, and can be read.
+    draft.close(
+        &mut file,
+        &[ReviewReason::MissingRemotely, ReviewReason::Malformed],
+    );
     if let Standing::Merged { .. } = file.order.standing {
         return answer(draft, file, true);
     }
@@ -186,6 +284,9 @@ fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result
         }
         if request.remote_flag == Some(true) && !file.order.touched {
             return deducted_elsewhere(draft, file);
+        }
+        if !is_confirmed(request) && !file.order.touched {
+            return answer(draft, file, true);
         }
     }
     if copy.returned && file.order.taken() > 0 && !file.order.answered.contains(&ReviewReason::Returned) {
@@ -202,14 +303,31 @@ fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result
         | Standing::Merged { .. } => answer(draft, file, true),
         Standing::AwaitsPayment => paid(draft, request, file, is_news),
         Standing::AwaitsStock => try_again_with(draft, request, file, is_news),
-        Standing::AwaitsReview => {
-            if file.open_review(ReviewReason::SkuMissing).is_some() {
-                return try_again_with(draft, request, file, is_news);
-            }
-            answer(draft, file, true)
-        }
+        Standing::AwaitsReview => reviewed(draft, request, file, is_news),
         Standing::Applied => compare(draft, request, file, is_news),
     }
+}
+
+/// A copy of an order that is before a person.
+fn reviewed(
+    draft: &mut Draft<'_>,
+    request: &TakeIn,
+    mut file: OrderFile,
+    is_news: bool,
+) -> Result<OrderOutcome, Stop> {
+    let copy = &request.copy;
+    if file.open_review(ReviewReason::MissedOrder).is_some()
+        && copy.source == Source::Posted
+        && is_ready(draft.policy, copy)
+    {
+        // Whoever posts it wants it deducted: that answers the question.
+        draft.close(&mut file, &[ReviewReason::MissedOrder]);
+        return try_again_with(draft, request, file, is_news);
+    }
+    if file.open_review(ReviewReason::SkuMissing).is_some() {
+        return try_again_with(draft, request, file, is_news);
+    }
+    answer(draft, file, true)
 }
 
 /// A seller's cancellation that was seen before a person had the order deducted again is no news.
@@ -227,7 +345,8 @@ fn waits_to_be_deducted(file: &OrderFile) -> bool {
         && (matches!(
             file.order.standing,
             Standing::AwaitsPayment | Standing::AwaitsStock
-        ) || file.open_review(ReviewReason::SkuMissing).is_some())
+        ) || file.open_review(ReviewReason::SkuMissing).is_some()
+            || file.open_review(ReviewReason::MissedOrder).is_some())
 }
 
 /// A later copy says that the goods are Allegro's: nothing of it waits any more.
@@ -245,6 +364,7 @@ fn deducted_elsewhere(draft: &mut Draft<'_>, mut file: OrderFile) -> Result<Orde
     let waiting = level::unapplied(&file).and_then(|id| level::take_operation(&mut file, id));
     if let Some((position, mut operation)) = waiting {
         apply::stop_waiting(draft, &mut file);
+        draft.close(&mut file, &[ReviewReason::MissedOrder]);
         ask_whether_deducted(draft, &mut file, &mut operation);
         file.operations
             .insert(position.min(file.operations.len()), operation);
@@ -322,6 +442,16 @@ fn compare(
         let holders = merge::holders_of_copy(draft, &file.order.key, copy)?;
         return merge::move_difference(draft, file, copy, &holders);
     }
+    ask_about_difference(draft, file, copy, is_news)
+}
+
+/// A copy of a deducted order has other lines, and may not be believed by itself.
+pub(super) fn ask_about_difference(
+    draft: &mut Draft<'_>,
+    mut file: OrderFile,
+    copy: &OrderCopy,
+    is_news: bool,
+) -> Result<OrderOutcome, Stop> {
     if file.order.answered.contains(&ReviewReason::QuantityMismatch) && !is_news {
         return answer(draft, file, true);
     }
@@ -402,7 +532,7 @@ pub(super) fn deduct_again(
     let copy = &request.copy;
     let holders = merge::holders_of_copy(draft, &file.order.key, copy)?;
     if let Some(other) = holders.first() {
-        return Err(crate::view::Refusal::conflict(
+        return Err(Refusal::conflict(
             "line_held_elsewhere",
             format!("a line of order {} is held by order {other}", file.order.key),
         )
@@ -413,9 +543,15 @@ pub(super) fn deduct_again(
         file.order.standing = Standing::Applied;
         return merge::move_difference(draft, file, copy, &holders);
     }
-    file.order.lines = copy_lines(&file.order.key, copy);
+    let lines_before = std::mem::replace(&mut file.order.lines, copy_lines(&file.order.key, copy));
     file.order.form_seen = true;
     let lines: Vec<usize> = (0..file.order.lines.len()).collect();
+    for gone in lines_before {
+        // A line that went away stays, with nothing taken: it is what makes a repeat of the old copy harmless.
+        if !gone.parts.is_empty() && file.order.lines.iter().all(|line| line.id != gone.id) {
+            file.order.lines.push(Line { quantity: 0, ..gone });
+        }
+    }
     let planned = apply::planned_lines(&file, &lines);
     let mut operation = draft.new_operation(
         OperationType::Deduction,
@@ -432,11 +568,7 @@ pub(super) fn deduct_again(
 
 fn new_file(draft: &Draft<'_>, request: &TakeIn, key: OrderKey) -> OrderFile {
     let warehouse = apply::warehouse_or_default(draft, request.warehouse.as_ref());
-    let mut order = Order::first_heard_of(key, warehouse, draft.now);
-    order.lines = copy_lines(&order.key, &request.copy);
-    order.form_seen = true;
-    note_facts(&mut order, &request.copy);
-    OrderFile::of(order)
+    OrderFile::of(Order::first_heard_of(key, warehouse, draft.now))
 }
 
 /// The lines of a copy, nothing of them taken.
@@ -470,7 +602,7 @@ pub(super) fn line_id(key: &OrderKey, line: &CopyLine, position: usize) -> LineI
 }
 
 /// What any copy tells, whatever else is decided about it.
-fn note_facts(order: &mut Order, copy: &OrderCopy) {
+pub(super) fn note_facts(order: &mut Order, copy: &OrderCopy) {
     order.shipped |= copy.shipped;
     if let Some(revision) = &copy.revision {
         order.remember_revision(revision);
@@ -483,7 +615,7 @@ fn note_facts(order: &mut Order, copy: &OrderCopy) {
 
 /// Section 4, "Newer": a revision seen before is never newer; another copy is when its `updatedAt` is later,
 /// or when it was posted and its revision is unseen.
-fn is_newer(order: &Order, copy: &OrderCopy) -> bool {
+pub(super) fn is_newer(order: &Order, copy: &OrderCopy) -> bool {
     let revision_seen = copy
         .revision
         .as_ref()
@@ -506,16 +638,16 @@ fn may_change_lines(copy: &OrderCopy, is_news: bool) -> bool {
     is_news && matches!(copy.source, Source::Posted | Source::Live)
 }
 
-fn is_cancelled(copy: &OrderCopy) -> bool {
+pub(super) fn is_cancelled(copy: &OrderCopy) -> bool {
     copy.status == FormStatus::Cancelled || copy.fulfillment_cancelled
 }
 
-fn is_ready(policy: &Policy, copy: &OrderCopy) -> bool {
+pub(super) fn is_ready(policy: &Policy, copy: &OrderCopy) -> bool {
     copy.status == FormStatus::Ready || policy.deduct_when_bought
 }
 
 /// Whether a copy has other lines or quantities than are kept.
-fn lines_differ(order: &Order, copy: &OrderCopy) -> bool {
+pub(super) fn lines_differ(order: &Order, copy: &OrderCopy) -> bool {
     let theirs = copy_lines(&order.key, copy);
     // A line that went away stays with a quantity of nothing.
     let kept = order.lines.iter().filter(|line| line.quantity > 0).count();
@@ -573,7 +705,12 @@ fn answer_for_merged(
 /// The status of the operation that a repeat is answered with.
 fn first_status(draft: &Draft<'_>, file: &OrderFile) -> Result<SyncStatus, Stop> {
     let Some(id) = file.order.first_operation else {
-        return Ok(SyncStatus::Completed);
+        // An order that could not be read has no operation, and still waits for a person.
+        return Ok(if file.order.standing == Standing::AwaitsReview {
+            SyncStatus::Pending
+        } else {
+            SyncStatus::Completed
+        });
     };
     let status = match file.operation(id) {
         Some(operation) => operation.status,
