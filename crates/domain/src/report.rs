@@ -9,12 +9,17 @@ mod spread;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::discrepancy::DiscrepancyKind;
 use crate::ids::{AccountId, ReportId};
 use crate::operation::{OperationType, UnknownWord, WaitingFor, words};
 use crate::review::ReviewReason;
+use crate::rollout::Would;
 use crate::text::{Sku, Warehouse};
 
-pub use gathering::{AttemptEnd, AttemptFact, Gathering, OperationFact, ReviewFact, SkuMoves, shortages_of};
+pub use gathering::{
+    AttemptEnd, AttemptFact, DiscrepancyFact, Gathering, OperationFact, ReviewFact, ShadowFact, SkuMoves,
+    shortages_of,
+};
 pub use spread::Spread;
 
 /// Days that a period may have.
@@ -229,6 +234,10 @@ pub struct Totals {
     pub reviews: Vec<ReviewTotals>,
     /// Stock that orders took and brought back.
     pub stock: StockTotals,
+    /// Differences between the two sides first seen in the period, by kind; only kinds of which there is any.
+    pub discrepancies: Vec<DiscrepancyTotals>,
+    /// Orders first seen in shadow in the period, by what Saldo would have done; empty when there was none.
+    pub shadow: Vec<ShadowTotals>,
 }
 
 /// Operations of one type.
@@ -315,6 +324,40 @@ pub struct StockTotals {
     pub shortages: u64,
 }
 
+/// Differences of one kind, by what had become of them when the report was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscrepancyTotals {
+    /// How the two sides differed.
+    pub kind: DiscrepancyKind,
+    /// All of them.
+    pub found: u64,
+    /// Only reported.
+    pub reported: u64,
+    /// Seen, and to be seen once more.
+    pub watched: u64,
+    /// Put right, or set on their way to be right.
+    pub auto_fixed: u64,
+    /// Before a person.
+    pub review: u64,
+    /// Gone by themselves.
+    pub gone: u64,
+    /// Those of all that no later pass has found gone yet.
+    pub open: u64,
+}
+
+/// Orders of which Saldo would have done one thing, beside what the old way did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowTotals {
+    /// What Saldo would have done.
+    pub would: Would,
+    /// The old way did the same.
+    pub same: u64,
+    /// It did not.
+    pub differs: u64,
+    /// It is too early to tell.
+    pub undecided: u64,
+}
+
 /// A part of the period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
@@ -399,6 +442,18 @@ impl Totals {
     #[must_use]
     pub fn reviews_resolved(&self) -> u64 {
         self.reviews.iter().map(|totals| totals.resolved).sum()
+    }
+
+    /// Differences found, of all kinds.
+    #[must_use]
+    pub fn discrepancies_found(&self) -> u64 {
+        self.discrepancies.iter().map(|totals| totals.found).sum()
+    }
+
+    /// Differences that are still there, of all kinds.
+    #[must_use]
+    pub fn discrepancies_open(&self) -> u64 {
+        self.discrepancies.iter().map(|totals| totals.open).sum()
     }
 
     /// Reviews open at the end, of all reasons.

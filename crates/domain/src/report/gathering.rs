@@ -7,13 +7,15 @@ use serde_json::Value;
 
 use super::spread::{Spread, Spreading};
 use super::{
-    AttemptTotals, BUSIEST_SKUS_MAX, Figures, HOURS_OF_A_DAY, HourTotals, OperationTotals, Period,
-    RetryTotals, ReviewTotals, SECONDS_PER_DAY, SECONDS_PER_HOUR, SHORTAGES_MAX, Shortage, SkuTotals, Slot,
-    StockTotals, Totals, WaitingTotals,
+    AttemptTotals, BUSIEST_SKUS_MAX, DiscrepancyTotals, Figures, HOURS_OF_A_DAY, HourTotals, OperationTotals,
+    Period, RetryTotals, ReviewTotals, SECONDS_PER_DAY, SECONDS_PER_HOUR, SHORTAGES_MAX, ShadowTotals,
+    Shortage, SkuTotals, Slot, StockTotals, Totals, WaitingTotals,
 };
+use crate::discrepancy::{DiscrepancyKind, DiscrepancyResolution};
 use crate::ids::OperationId;
 use crate::operation::{Action, OperationStatus, OperationType, WaitingFor};
 use crate::review::ReviewReason;
+use crate::rollout::{Verdict, Would};
 use crate::text::{Sku, Warehouse};
 
 /// SKUs whose shortages are counted one by one; further ones count only in the sum.
@@ -105,6 +107,30 @@ pub struct ReviewFact<'a> {
     pub details: &'a Value,
 }
 
+/// A difference between the two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscrepancyFact {
+    /// How they differed.
+    pub kind: DiscrepancyKind,
+    /// What became of it.
+    pub resolution: DiscrepancyResolution,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// Whether it is still there.
+    pub is_open: bool,
+}
+
+/// An order in shadow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShadowFact {
+    /// What Saldo would have done.
+    pub would: Would,
+    /// Whether the old way did so.
+    pub verdict: Verdict,
+    /// When Saldo first heard of it.
+    pub seen_at: Timestamp,
+}
+
 /// What an order lacks by the details of a review: SKU, warehouse, and units. What is no such line is passed over.
 pub fn shortages_of(details: &Value) -> impl Iterator<Item = (Sku, Warehouse, u64)> {
     let lines = details.get("lines").and_then(Value::as_array);
@@ -146,6 +172,8 @@ struct Counting {
     retry_time: Spreading,
     reviews: BTreeMap<ReviewReason, ReviewCounting>,
     stock: StockTotals,
+    discrepancies: BTreeMap<DiscrepancyKind, DiscrepancyTotals>,
+    shadow: BTreeMap<&'static str, ShadowTotals>,
     hours: [u64; HOURS_OF_A_DAY],
 }
 
@@ -344,6 +372,20 @@ impl Gathering {
         self.now.stock.shortages += u64::from(lacks);
     }
 
+    /// Counts a difference, in any order.
+    pub fn discrepancy(&mut self, fact: &DiscrepancyFact) {
+        if let Some(counting) = self.counting_at(fact.first_seen_at) {
+            counting.discrepancy(fact);
+        }
+    }
+
+    /// Counts an order in shadow, in any order.
+    pub fn shadow(&mut self, fact: &ShadowFact) {
+        if let Some(counting) = self.counting_at(fact.seen_at) {
+            counting.shadow(fact);
+        }
+    }
+
     /// The figures.
     #[must_use]
     pub fn finish(self) -> Figures {
@@ -427,6 +469,48 @@ impl Counting {
         }
     }
 
+    fn discrepancy(&mut self, fact: &DiscrepancyFact) {
+        let totals = self
+            .discrepancies
+            .entry(fact.kind)
+            .or_insert_with(|| DiscrepancyTotals {
+                kind: fact.kind,
+                found: 0,
+                reported: 0,
+                watched: 0,
+                auto_fixed: 0,
+                review: 0,
+                gone: 0,
+                open: 0,
+            });
+        totals.found += 1;
+        totals.open += u64::from(fact.is_open);
+        match fact.resolution {
+            DiscrepancyResolution::Reported => totals.reported += 1,
+            DiscrepancyResolution::Watched => totals.watched += 1,
+            DiscrepancyResolution::AutoFixed => totals.auto_fixed += 1,
+            DiscrepancyResolution::Review => totals.review += 1,
+            DiscrepancyResolution::Gone => totals.gone += 1,
+        }
+    }
+
+    fn shadow(&mut self, fact: &ShadowFact) {
+        let totals = self
+            .shadow
+            .entry(fact.would.as_str())
+            .or_insert_with(|| ShadowTotals {
+                would: fact.would,
+                same: 0,
+                differs: 0,
+                undecided: 0,
+            });
+        match fact.verdict {
+            Verdict::Same => totals.same += 1,
+            Verdict::Differs => totals.differs += 1,
+            Verdict::Undecided => totals.undecided += 1,
+        }
+    }
+
     fn finish(mut self) -> Totals {
         let [delivered, to_be_retried, given_up] = self.attempts;
         let made = delivered + to_be_retried + given_up;
@@ -469,6 +553,8 @@ impl Counting {
                 })
                 .collect(),
             stock: self.stock,
+            discrepancies: self.discrepancies.into_values().collect(),
+            shadow: self.shadow.into_values().collect(),
         }
     }
 }
@@ -641,6 +727,41 @@ mod tests {
             [("SKU-49", 49), ("SKU-99", 49), ("SKU-48", 48), ("SKU-98", 48)]
         );
         assert_eq!(figures.totals.stock.skus, 100);
+    }
+
+    #[test]
+    fn differences_and_orders_in_shadow_count_where_they_were_first_seen() {
+        let mut gathering = Gathering::new(week());
+        for (hours, is_open) in [(1, true), (2, false), (-3, true), (7 * 24, true)] {
+            gathering.discrepancy(&DiscrepancyFact {
+                kind: DiscrepancyKind::NotDelivered,
+                resolution: DiscrepancyResolution::AutoFixed,
+                first_seen_at: at(hours),
+                is_open,
+            });
+        }
+        for (hours, verdict) in [
+            (1, Verdict::Same),
+            (2, Verdict::Differs),
+            (-400, Verdict::Differs),
+        ] {
+            gathering.shadow(&ShadowFact {
+                would: Would::Deduct,
+                verdict,
+                seen_at: at(hours),
+            });
+        }
+        let figures = gathering.finish();
+        let [found] = &figures.totals.discrepancies[..] else {
+            panic!("{:?}", figures.totals.discrepancies)
+        };
+        assert_eq!((found.found, found.auto_fixed, found.open), (2, 2, 1));
+        assert_eq!(figures.before.discrepancies_open(), 1);
+        let [shadow] = &figures.totals.shadow[..] else {
+            panic!("{:?}", figures.totals.shadow)
+        };
+        assert_eq!((shadow.same, shadow.differs, shadow.undecided), (1, 1, 0));
+        assert!(figures.before.shadow.is_empty());
     }
 
     #[test]
