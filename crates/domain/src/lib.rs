@@ -43,6 +43,8 @@ pub mod draft;
 
 pub mod decide;
 
+pub mod reconcile;
+
 pub mod invariants;
 
 pub mod alert;

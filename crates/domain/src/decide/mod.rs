@@ -54,6 +54,7 @@ pub use command::*;
 pub use import::Difference;
 pub use old_way::is_left as is_left_to_the_old_way;
 pub use resolve::applies;
+pub(crate) use take_in::{is_cancelled, is_newer, is_old_cancellation, lines_differ, was_never_read};
 
 use jiff::Timestamp;
 

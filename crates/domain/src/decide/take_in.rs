@@ -82,7 +82,7 @@ pub(super) fn key_of(request: &TakeIn) -> OrderKey {
 }
 
 /// Whether of an order no copy could be read yet: nothing is known of it but that it is there.
-pub(super) fn was_never_read(file: &OrderFile) -> bool {
+pub(crate) fn was_never_read(file: &OrderFile) -> bool {
     file.order.standing == Standing::AwaitsReview
         && !file.order.form_seen
         && file.order.lines.is_empty()
@@ -331,7 +331,7 @@ fn reviewed(
 }
 
 /// A seller's cancellation that was seen before a person had the order deducted again is no news.
-fn is_old_cancellation(order: &Order, copy: &OrderCopy, is_news: bool) -> bool {
+pub(crate) fn is_old_cancellation(order: &Order, copy: &OrderCopy, is_news: bool) -> bool {
     copy.status != FormStatus::Cancelled
         && !is_news
         && order.answered.contains(&ReviewReason::Reopened)
@@ -615,7 +615,7 @@ pub(super) fn note_facts(order: &mut Order, copy: &OrderCopy) {
 
 /// Section 4, "Newer": a revision seen before is never newer; another copy is when its `updatedAt` is later,
 /// or when it was posted and its revision is unseen.
-pub(super) fn is_newer(order: &Order, copy: &OrderCopy) -> bool {
+pub(crate) fn is_newer(order: &Order, copy: &OrderCopy) -> bool {
     let revision_seen = copy
         .revision
         .as_ref()
@@ -638,7 +638,7 @@ fn may_change_lines(copy: &OrderCopy, is_news: bool) -> bool {
     is_news && matches!(copy.source, Source::Posted | Source::Live)
 }
 
-pub(super) fn is_cancelled(copy: &OrderCopy) -> bool {
+pub(crate) fn is_cancelled(copy: &OrderCopy) -> bool {
     copy.status == FormStatus::Cancelled || copy.fulfillment_cancelled
 }
 
@@ -647,7 +647,7 @@ pub(super) fn is_ready(policy: &Policy, copy: &OrderCopy) -> bool {
 }
 
 /// Whether a copy has other lines or quantities than are kept.
-pub(super) fn lines_differ(order: &Order, copy: &OrderCopy) -> bool {
+pub(crate) fn lines_differ(order: &Order, copy: &OrderCopy) -> bool {
     let theirs = copy_lines(&order.key, copy);
     // A line that went away stays with a quantity of nothing.
     let kept = order.lines.iter().filter(|line| line.quantity > 0).count();
@@ -705,11 +705,12 @@ fn answer_for_merged(
 /// The status of the operation that a repeat is answered with.
 fn first_status(draft: &Draft<'_>, file: &OrderFile) -> Result<SyncStatus, Stop> {
     let Some(id) = file.order.first_operation else {
-        // An order that could not be read has no operation, and still waits for a person.
-        return Ok(if file.order.standing == Standing::AwaitsReview {
-            SyncStatus::Pending
-        } else {
-            SyncStatus::Completed
+        return Ok(match file.order.standing {
+            // An order that could not be read has no operation, and still waits for a person.
+            Standing::AwaitsReview => SyncStatus::Pending,
+            // Of the others it was finished, and cleaned up.
+            Standing::GivenBack => SyncStatus::RolledBack,
+            _ => SyncStatus::Completed,
         });
     };
     let status = match file.operation(id) {
