@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Resolve(commands::resolve::Arguments),
     /// Look at stock, and change it.
     Stock(commands::stock::Arguments),
+    /// Bring over what the original system knows, so that what it deducted is not deducted again.
+    ImportOriginal(commands::import_original::Arguments),
     /// Make, list and revoke API keys.
     Keys(commands::keys::Arguments),
     /// List the accounts, or add one by hand.

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod import_original;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod pending;
@@ -77,6 +78,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Reviews(arguments) => reviews::run(arguments, context).await,
         Command::Resolve(arguments) => resolve::run(arguments, context).await,
         Command::Stock(arguments) => stock::run(arguments, context).await,
+        Command::ImportOriginal(arguments) => import_original::run(arguments, context).await,
         Command::Keys(arguments) => keys::run(arguments, context).await,
         Command::Accounts(arguments) => accounts::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,

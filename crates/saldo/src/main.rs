@@ -13,6 +13,7 @@ mod ledger;
 mod logging;
 mod no_orders_service;
 mod notify;
+mod original;
 mod output;
 mod signals;
 

@@ -8,6 +8,7 @@ mod checkpoint;
 mod connection;
 mod counts;
 mod failure;
+pub mod foreign;
 mod housekeeping;
 mod lists;
 mod load;

@@ -5,6 +5,7 @@
     reason = "real processes are waited for in real time"
 )]
 
+mod bringing;
 mod configuration;
 mod help;
 mod keys;
