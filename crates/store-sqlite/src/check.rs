@@ -133,20 +133,23 @@ const RULES: &[Rule] = &[
               AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.account = operation.account \
                   AND delivery.order_id = operation.order_id AND delivery.lease_token IS NOT NULL)",
     },
+    // The clean-up may have removed the log of what was finished: all of it, as it was then.
     Rule {
         invariant: 8,
         mend: LOG_IS_TRUE,
         sql: "SELECT 'entry ' || version || ' of operation ' || hex(operation) || ' does not follow' \
               FROM (SELECT operation, version, status, lag(version, 1, 0) OVER history AS version_before, \
                         lag(status) OVER history AS status_before \
-                    FROM log WINDOW history AS (PARTITION BY operation ORDER BY version)) \
-              WHERE version <> version_before + 1 OR NOT (status_before IS NULL OR status_before = status \
+                    FROM log WINDOW history AS (PARTITION BY operation ORDER BY version)) AS entry \
+              WHERE (version <> version_before + 1 AND (status_before IS NOT NULL OR EXISTS ( \
+                  SELECT 1 FROM operation WHERE operation.id = entry.operation \
+                  AND operation.status IN ('pending', 'processing', 'failed')))) \
+              OR NOT (status_before IS NULL OR status_before = status \
               OR (status_before = 'pending' AND status = 'processing') \
               OR (status_before = 'processing' AND status IN ('completed', 'pending', 'failed')) \
               OR (status_before = 'failed' AND status = 'pending') \
               OR (status_before <> 'rolled_back' AND status = 'rolled_back'))",
     },
-    // The clean-up may have removed the whole log of what is finished.
     Rule {
         invariant: 8,
         mend: LOG_IS_TRUE,

@@ -32,7 +32,7 @@ fn plant(path: &PathBuf, damage: &Damage) {
     };
     connection
         .execute_batch(
-            "DROP TRIGGER IF EXISTS movement_is_never_removed; DROP TRIGGER IF EXISTS log_is_never_removed",
+            "DROP TRIGGER IF EXISTS movement_is_never_removed; DROP TRIGGER IF EXISTS log_is_removed_when_finished",
         )
         .unwrap();
     match damage {

@@ -10,8 +10,8 @@
 //! - Links between operations (`rolls_back`, `rolled_back_by`), from closed reviews to operations and back, from
 //!   discrepancies to runs, and from movements to operations may name rows that went. They are facts, and nothing
 //!   is decided by following them. A movement tells its order by the line when its operation went.
-//! - The log of a finished operation may go before it: all of it or nothing. What is left of a history is checked
-//!   as before, so a history that lost single entries is found.
+//! - The log of a finished operation may go before it: all of it or nothing. When that operation is rolled back
+//!   later, its history goes on where it was. A check finds gaps in what is left of it.
 //! - Closed reviews go; what a person answered about an order stays in the order. Wishes never go before they are
 //!   fulfilled, nor do leases, whose terms only grow.
 //! - Answers under idempotency keys go by their age alone: the ledger knows a repeat without them.

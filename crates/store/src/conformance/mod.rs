@@ -2,15 +2,20 @@
 //!
 //! [`exercise`] runs all of it, each part against a store of its own, so that no backend can leave a part out.
 
+mod alerts;
 mod batches;
 mod dump;
 mod forms;
+mod housekeeping;
 mod lists;
 mod pages;
 mod plain_rows;
 mod random;
+mod reconciliations;
+mod rollouts;
 mod rules;
 mod same_as_model;
+mod tasks;
 mod violations;
 
 use std::any::Any;
@@ -88,10 +93,34 @@ where
     batches::a_batch_is_the_same_as_one_by_one(&make(forms::rules()).await, &make(forms::rules()).await)
         .await;
     batches::a_refused_request_spoils_no_other(&make(forms::rules()).await).await;
+    batches::what_became_of_operations_is_counted_once_committed(&make(forms::rules()).await).await;
     batches::callers_at_once_lose_nothing(&make(forms::rules()).await).await;
     violations::planted_violations_are_found(&make).await;
     same_as_model::any_requests_end_as_in_the_model(&make).await;
+    what_reconciliation_needs(&make).await;
+    alerts::exercise(&make).await;
+    housekeeping::exercise(&make).await;
     rules::exercise_rules(&make).await;
+}
+
+async fn what_reconciliation_needs<F, Made>(make: &F)
+where
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
+{
+    reconciliations::live_files_come_in_the_order_asked_for(&make(forms::rules()).await).await;
+    reconciliations::orders_with_movements_are_walked_by_purchase(&make(forms::rules()).await).await;
+    reconciliations::watermarks_are_replaced(&make(forms::rules()).await).await;
+    reconciliations::runs_are_recorded_and_replaced(&make(forms::rules()).await).await;
+    reconciliations::a_discrepancy_seen_again_is_the_same_one(&make(forms::rules()).await).await;
+    reconciliations::discrepancies_are_listed_and_counted(&make(forms::rules()).await).await;
+    rollouts::the_rollout_in_force_is_the_last_one(&make(forms::rules()).await).await;
+    rollouts::orders_in_shadow_are_listed_and_found(&make(forms::rules()).await).await;
+    rollouts::verdicts_are_stored_and_counted(&make(forms::rules()).await).await;
+    tasks::what_a_task_did_is_remembered(&make(forms::rules()).await).await;
+    tasks::a_lease_has_one_holder_at_a_time(&make(forms::rules()).await).await;
+    tasks::a_lease_is_given_back_by_its_holder_only(&make(forms::rules()).await).await;
+    tasks::of_many_that_ask_at_once_one_gets_the_lease(&make(forms::rules()).await).await;
 }
 
 /// Says which part failed, and how.

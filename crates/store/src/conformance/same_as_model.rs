@@ -10,7 +10,7 @@ use saldo_domain::delivery::Claim;
 use super::dump::dump;
 use super::forms::{at, policy};
 use super::random::{self, Step};
-use super::{Fixture, GrowingIds};
+use super::{Fixture, GrowingIds, housekeeping};
 use crate::contract::{Rules, Store};
 use crate::memory::MemoryStore;
 
@@ -39,22 +39,32 @@ where
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = random::steps();
-    for case in 0..cases {
+    for number in 0..cases {
+        // Every other history is cleaned up again and again.
+        let case = Case {
+            number,
+            cleans_up: number % 2 == 1,
+        };
         let Ok(mut tree) = strategy.new_tree(&mut runner) else {
             panic!("steps could not be drawn")
         };
         if let Err(difference) = run(make, case, &tree.current()).await {
             let (steps, difference) = shorten(make, case, &mut tree, difference).await;
-            panic!(
-                "seed {seed}, case {case} ends otherwise than in the model: {difference}\nafter {steps:#?}"
-            );
+            panic!("seed {seed}, {case:?} ends otherwise than in the model: {difference}\nafter {steps:#?}");
         }
     }
 }
 
+/// What is tried with a history.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    number: u32,
+    cleans_up: bool,
+}
+
 async fn shorten<F, Made>(
     make: &F,
-    case: u32,
+    case: Case,
     tree: &mut impl ValueTree<Value = Vec<Step>>,
     difference: String,
 ) -> (Vec<Step>, String)
@@ -98,13 +108,13 @@ fn rules(case: u32) -> Rules {
     }
 }
 
-async fn run<F, Made>(make: &F, case: u32, steps: &[Step]) -> Result<(), String>
+async fn run<F, Made>(make: &F, case: Case, steps: &[Step]) -> Result<(), String>
 where
     F: Fn(Rules) -> Made,
     Made: Future<Output = Fixture>,
 {
-    let model = MemoryStore::new(rules(case));
-    let fixture = make(rules(case)).await;
+    let model = MemoryStore::new(rules(case.number));
+    let fixture = make(rules(case.number)).await;
     let mut claims: Vec<Claim> = Vec::new();
     let mut seconds = 0;
     let mut steps = steps;
@@ -126,7 +136,7 @@ where
                 claims.extend(new.iter().cloned());
             }
             if let Err(crate::StoreError::Defect(defect)) = &outcome
-                && defects_fail()
+                && (defects_fail() || case.cleans_up)
             {
                 return Err(format!("a defect: {defect}\nof {request:?}"));
             }
@@ -135,8 +145,40 @@ where
         }
         let got = fixture.store.execute_all(requests.clone()).await;
         compare_outcomes(&requests, &expected, &got)?;
+        if case.cleans_up {
+            clean_up_both(&model, &fixture, seconds, together).await?;
+        }
     }
     compare_rows(&model, &fixture).await
+}
+
+/// Cleans up what ended a while ago, or just now. It moves nothing, and breaks nothing.
+async fn clean_up_both(
+    model: &MemoryStore,
+    fixture: &Fixture,
+    seconds: i64,
+    limit: usize,
+) -> Result<(), String> {
+    let tables = model.dump();
+    let cutoffs = housekeeping::before(seconds - 40 * (limit as i64 - 2));
+    let cleaned = housekeeping::clean_up(model, &cutoffs, limit).await;
+    let also = housekeeping::clean_up(&*fixture.store, &cutoffs, limit).await;
+    if cleaned != also {
+        return Err(format!("the clean-up removed {also:?} instead of {cleaned:?}"));
+    }
+    let after = model.dump();
+    let stays = tables.movements == after.movements
+        && tables.balances == after.balances
+        && tables.line_holders == after.line_holders
+        && tables.deliveries == after.deliveries
+        && tables.orders.keys().eq(after.orders.keys());
+    if !stays {
+        return Err("the clean-up removed what makes a repeat harmless".to_owned());
+    }
+    match model.check(at(seconds)).await {
+        Ok(violations) if violations.is_empty() => Ok(()),
+        found => Err(format!("after a clean-up a check found {found:?}")),
+    }
 }
 
 fn compare_outcomes<T: std::fmt::Debug>(

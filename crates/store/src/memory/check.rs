@@ -190,9 +190,13 @@ fn one_at_a_time(tables: &Tables, found: &mut Vec<Violation>) {
 fn histories(tables: &Tables, found: &mut Vec<Violation>) {
     let mend = "the log is the truth: set the operation to what its last entry says";
     for operation in tables.operations.values() {
-        let mut version = 0;
+        let log = tables.log.get(&operation.id).map_or(&[][..], Vec::as_slice);
+        // The clean-up may have removed the log of what was finished: all of it, as it was then.
+        let begins_later = !operation.status.is_unfinished();
+        let first = log.first().filter(|_| begins_later).map_or(1, |entry| entry.version);
+        let mut version = first - 1;
         let mut status = None;
-        for entry in tables.log.get(&operation.id).into_iter().flatten() {
+        for entry in log {
             let legal = status.is_none_or(|status: OperationStatus| {
                 status == entry.status || status.may_become(entry.status)
             });
@@ -206,8 +210,7 @@ fn histories(tables: &Tables, found: &mut Vec<Violation>) {
             version = entry.version;
             status = Some(entry.status);
         }
-        // The clean-up may have removed the whole log of what is finished.
-        let was_cleaned_up = status.is_none() && !operation.status.is_unfinished();
+        let was_cleaned_up = log.is_empty() && begins_later;
         if !was_cleaned_up && (version != operation.version || status != Some(operation.status)) {
             note(
                 found,
