@@ -115,6 +115,8 @@ fn policy() -> anyhow::Result<Policy> {
         lease_seconds: saldo_engine::settings::lease_seconds(10_000),
         verify_after_seconds: 60,
         give_up_hours: 24,
+        initial_mode: saldo_domain::rollout::Mode::On,
+        start_from: None,
     })
 }
 

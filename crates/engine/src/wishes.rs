@@ -45,6 +45,27 @@ pub(crate) async fn take_in_by_id(
     }
 }
 
+/// Fetches an order again because a person asked for it; when it cannot be taken in now, the wish is kept. Says whether
+/// it was taken in.
+pub(crate) async fn fetch_again(
+    service: &StockSynchronizationService,
+    key: &OrderKey,
+) -> Result<bool, StoreError> {
+    let caller = Caller {
+        wait: false,
+        ..Caller::named("saldo")
+    };
+    match take_in_by_id(service, key, &caller).await {
+        Ok(taken_in) => Ok(taken_in.is_some()),
+        // It is still missing, or still cannot be read: the review stays open.
+        Err(StoreError::Refused(refusal)) => {
+            tracing::info!(order = %key, reason = %refusal, "the order is still not to be had");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 enum FetchError {
     NotNow(String),
     Unreadable(String),

@@ -44,6 +44,8 @@ fn rules() -> Fallible<Rules> {
         lease_seconds: 90,
         verify_after_seconds: 60,
         give_up_hours: 24,
+        initial_mode: saldo_domain::rollout::Mode::On,
+        start_from: None,
     };
     Ok(Rules {
         policy,

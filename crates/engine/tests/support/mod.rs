@@ -153,6 +153,8 @@ impl World {
             lease_seconds: lease_seconds(setup.settings.call_timeout_ms),
             verify_after_seconds: 60,
             give_up_hours: i64::from(setup.settings.circuit.give_up_hours),
+            initial_mode: saldo_domain::rollout::Mode::On,
+            start_from: None,
         };
         let ledger = Arc::new(MemoryStore::new(Rules {
             policy,

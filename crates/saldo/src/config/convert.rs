@@ -1,8 +1,10 @@
 //! The configuration in the words of the rules.
 
+use jiff::Timestamp;
 use saldo_domain::circuit::CircuitPolicy;
 use saldo_domain::policy::Policy;
 use saldo_domain::retry::RetryPolicy;
+use saldo_domain::rollout::Mode;
 use saldo_domain::text::{TextError, Warehouse};
 use saldo_engine::settings::lease_seconds;
 use saldo_orders_service::{Credentials, HttpOptions};
@@ -49,7 +51,21 @@ impl Config {
             lease_seconds: lease_seconds(self.orders_service.timeout_ms),
             verify_after_seconds: VERIFY_AFTER_SECONDS,
             give_up_hours: i64::try_from(self.circuit.give_up_hours).unwrap_or(i64::MAX),
+            initial_mode: self.initial_mode(),
+            start_from: self.start_from(),
         })
+    }
+
+    /// The mode until one is set at run time.
+    pub(crate) fn initial_mode(&self) -> Mode {
+        // Validation has read it before. Where that was left out, doing nothing is the safe way.
+        self.mode.parse().unwrap_or(Mode::Off)
+    }
+
+    /// Pulled orders bought before this moment belong to the old way.
+    pub(crate) fn start_from(&self) -> Option<Timestamp> {
+        // Validation has read it before.
+        self.intake.start_from.parse().ok()
     }
 
     /// How the orders service is reached; none without credentials.

@@ -6,6 +6,7 @@ pub mod adoptions;
 pub mod deductions;
 pub mod events;
 pub mod health;
+pub mod metrics;
 pub mod operations;
 pub mod order_state;
 pub mod orders;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![
         get("/healthz", Access::Everyone, health::healthz),
         get("/readyz", Access::Everyone, health::readyz),
+        get("/metrics", Access::Everyone, metrics::get_metrics),
         get("/api/v1/stock-sync/status", viewer, status::get_status),
         get("/api/v1/stock-sync/pending", viewer, operations::list_pending),
         get(

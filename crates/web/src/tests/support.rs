@@ -137,6 +137,8 @@ impl World {
             lease_seconds: lease_seconds(settings.call_timeout_ms),
             verify_after_seconds: 60,
             give_up_hours: 24,
+            initial_mode: saldo_domain::rollout::Mode::On,
+            start_from: None,
         };
         let rules = Rules {
             policy,

@@ -13,18 +13,19 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, TakeIn};
+use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, SetMode, TakeIn};
 use saldo_domain::delivery::{Claim, Failure, Outcome as Attempt};
 use saldo_domain::form::Source;
 use saldo_domain::review::{Resolution, ReviewReason};
+use saldo_domain::rollout::Mode;
 use saldo_domain::view::DueRequest;
 
 use super::super::Fixture;
 use super::form::{Form, form};
 use super::model::{Copy, Model};
 use super::world::{
-    LEASE_SECONDS, World, failure, key, other_account, refund, resolve, roll_back, rules, settle, single,
-    take_in,
+    LEASE_SECONDS, World, asked_about, failure, key, malformed, other_account, refund, resolve, roll_back,
+    rules, settle, single, take_in, to_mode,
 };
 use crate::Rules;
 
@@ -51,6 +52,7 @@ enum Step {
     Settle(usize, Ending),
     Wait(i64),
     Wild(Wild),
+    Pulled(Pulled),
 }
 
 /// What only wild histories have.
@@ -69,6 +71,17 @@ enum Wild {
     GiveUp,
     EndOutage,
     AskAboutUnpaid,
+}
+
+/// What only histories with an orders service and a mode have.
+#[derive(Debug, Clone)]
+enum Pulled {
+    Mode(usize, u8),
+    AskAbout(usize, usize),
+    Malformed(usize),
+    Missing(usize),
+    /// The service holds the other flag, and reconciliation sees it.
+    Lost(usize),
 }
 
 /// How a claimed delivery ends.
@@ -144,6 +157,18 @@ fn wild() -> impl Strategy<Value = Step> {
     prop_oneof![3 => tame(), 2 => thing.prop_map(Step::Wild)]
 }
 
+fn with_service() -> impl Strategy<Value = Step> {
+    let order = 0..ORDERS.len();
+    let thing = prop_oneof![
+        2 => (0..4_usize, 1..100_u8).prop_map(|(mode, percent)| Pulled::Mode(mode, percent)),
+        2 => (order.clone(), 0..3_usize).prop_map(|(order, reason)| Pulled::AskAbout(order, reason)),
+        1 => order.clone().prop_map(Pulled::Malformed),
+        1 => order.clone().prop_map(Pulled::Missing),
+        2 => order.prop_map(Pulled::Lost),
+    ];
+    prop_oneof![3 => wild(), 1 => thing.prop_map(Step::Pulled)]
+}
+
 /// Draws histories and lives through them.
 pub(super) async fn exercise<F, Made>(make: &F)
 where
@@ -161,6 +186,7 @@ where
     for seed in kept.chain(begin..begin + number("SALDO_HISTORIES", 60)) {
         live_through(make, seed, prop::collection::vec(tame(), 1..60), true).await;
         live_through(make, seed, prop::collection::vec(wild(), 1..60), false).await;
+        live_through(make, seed, prop::collection::vec(with_service(), 1..60), false).await;
     }
 }
 
@@ -314,6 +340,7 @@ impl History {
                 self.claims.retain(|claim| claim.until > now);
             }
             Step::Wild(ref thing) => self.wild(thing).await?,
+            Step::Pulled(ref thing) => self.pulled(thing).await?,
         }
         Ok(())
     }
@@ -444,6 +471,39 @@ impl History {
             Wild::AskAboutUnpaid => Command::AskAboutUnpaid {
                 before: self.world.now,
             },
+        };
+        self.ask(command).await?;
+        Ok(())
+    }
+
+    async fn pulled(&mut self, thing: &Pulled) -> Result<(), String> {
+        let command = match *thing {
+            Pulled::Mode(mode, percent) => Command::SetMode(SetMode {
+                percent,
+                stock_is_right: true,
+                ..to_mode([Mode::Off, Mode::Shadow, Mode::Partial, Mode::On][mode])
+            }),
+            Pulled::AskAbout(order, reason) => {
+                let copy = self.first_copy(order);
+                let listed = self.form(order, &copy, true).listed();
+                match reason {
+                    0 => asked_about(listed, ReviewReason::MissedOrder),
+                    1 => asked_about(listed.cancelled(), ReviewReason::CancelledAfterDeduction),
+                    _ => asked_about(listed.line("l9", "A", 1), ReviewReason::QuantityMismatch),
+                }
+            }
+            Pulled::Malformed(order) => malformed(ORDERS[order]),
+            Pulled::Missing(order) => Command::AskAboutMissing {
+                order: key(ORDERS[order]),
+            },
+            Pulled::Lost(order) => {
+                if self.world.may_lose_flag(ORDERS[order]).await {
+                    self.world.flip(ORDERS[order]);
+                }
+                Command::Redeliver {
+                    order: key(ORDERS[order]),
+                }
+            }
         };
         self.ask(command).await?;
         Ok(())

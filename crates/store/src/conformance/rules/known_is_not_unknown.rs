@@ -126,3 +126,22 @@ pub(super) async fn trying_again_an_order_of_two_accounts_does_not_deduct_it(wor
     world.expect_balance("A", 10).await;
     world.expect_review("o1", ReviewReason::OtherAccount).await;
 }
+
+pub(super) async fn a_line_that_went_away_stays_known_when_the_order_is_forced(world: &mut World) {
+    world.receive("A", 10).await;
+    let posted = world.post(form("o1").line("l1", "A", 2).line("l2", "A", 3)).await;
+    world.roll_back(posted.operation.unwrap()).await;
+    world.post_forced(order().revision("second")).await;
+    world.expect_balance("A", 8).await;
+    let lines = world.file("o1").await.order.lines;
+    let gone = lines.iter().find(|line| line.id.as_str() == "l2").unwrap();
+    assert_eq!((gone.quantity, gone.taken()), (0, 0));
+    // Nobody else can take it for a line that was never taken.
+    world
+        .post_for(other_account(), form("o9").line("l2", "A", 3))
+        .await;
+    world.expect_balance("A", 8).await;
+    // The list that agrees with the newest copy is no difference.
+    world.pull(order().revision("second").listed(), true).await;
+    world.expect_no_review("o1").await;
+}

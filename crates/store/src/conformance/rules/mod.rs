@@ -22,8 +22,10 @@ mod known_is_not_unknown;
 mod mappings;
 mod merged_forms;
 mod model;
+mod modes;
 mod newer_copies;
 mod outages;
+mod pulled_orders;
 mod refunds;
 mod retries;
 mod reviews;
@@ -63,6 +65,7 @@ where
     stock(make).await;
     deliveries(make).await;
     people(make).await;
+    orders_service(make).await;
     histories::exercise(make).await;
 }
 
@@ -102,6 +105,8 @@ where
             a_partial_refund_stays_while_a_difference_waits,
             a_shipped_order_is_not_changed_by_a_copy,
             a_newer_copy_with_a_line_of_another_account_is_reviewed,
+            a_newer_copy_of_a_waiting_order_with_a_line_of_another_account_is_reviewed,
+            a_newer_copy_of_a_waiting_difference_with_a_line_of_another_account_is_reviewed,
             a_newer_copy_of_a_waiting_order_replaces_its_lines;
         merged_forms:
             the_form_with_more_lines_takes_the_deduction_along,
@@ -129,6 +134,7 @@ where
             a_refunded_order_is_not_deducted_again,
             a_cancelled_order_is_not_deducted_again,
             a_person_can_force_it,
+            a_line_that_went_away_stays_known_when_the_order_is_forced,
             a_seller_s_cancellation_taken_back_is_reviewed,
             a_forced_reopened_order_is_not_refunded_by_the_old_copy,
             trying_an_unpaid_order_again_does_not_deduct_it,
@@ -166,6 +172,57 @@ where
             a_line_held_by_another_form_is_refused,
             a_form_with_a_line_of_another_account_is_reviewed,
             a_line_of_another_account_is_put_before_a_person;
+    }
+}
+
+async fn orders_service<F, Made>(make: &F)
+where
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
+{
+    tell! { make;
+        pulled_orders:
+            a_pulled_order_is_never_deducted_before_its_flag_was_confirmed,
+            a_missed_order_is_deducted_only_when_a_person_says_so,
+            a_missed_order_that_is_posted_is_deducted,
+            a_missed_order_that_was_deducted_elsewhere_is_asked_about_as_such,
+            a_missed_order_that_is_cancelled_is_no_question_any_more,
+            an_unpaid_order_whose_payment_was_missed_is_asked_about,
+            a_missed_order_that_is_not_ready_is_no_question,
+            an_old_cancellation_is_asked_about_and_gives_nothing_back,
+            an_old_cancellation_that_is_dealt_with_closes_its_question,
+            a_difference_that_is_asked_about_moves_nothing,
+            an_order_that_cannot_be_read_is_before_a_person_until_it_can,
+            an_unread_order_that_was_settled_is_not_deducted,
+            an_unread_order_of_which_a_line_is_posted_is_deducted,
+            an_order_that_the_service_does_not_show_is_asked_about_until_it_does,
+            a_flag_that_the_service_lost_is_sent_again,
+            a_flag_that_was_given_up_is_sent_again_and_answers_its_question,
+            saldo_sends_no_flag_of_an_order_that_it_has_no_opinion_on;
+        modes:
+            a_posted_order_is_not_deducted_while_saldo_is_off,
+            a_pulled_order_is_left_alone_while_saldo_is_off,
+            shadow_records_what_would_be_done_and_does_nothing,
+            the_flag_that_the_old_way_sent_is_no_reason_to_ask_in_shadow,
+            a_later_copy_in_shadow_brings_the_record_up_to_date,
+            a_comparison_stands_until_something_else_would_be_done,
+            single_lines_in_shadow_are_recorded_together,
+            forms_that_are_merged_in_shadow_are_recorded_as_one,
+            an_order_of_the_old_way_is_deducted_only_when_a_person_hands_it_over,
+            a_cancelled_order_of_the_old_way_cannot_be_handed_over,
+            a_form_merged_from_an_order_of_the_old_way_is_reviewed,
+            what_was_taken_in_is_finished_after_saldo_is_switched_off,
+            a_form_merged_from_an_order_taken_in_stays_saldo_s_after_it_is_off,
+            a_partial_mode_is_on_for_its_accounts_and_shadow_for_the_others,
+            a_share_of_the_orders_is_on_and_stays_the_same,
+            switching_on_needs_a_count_or_a_person_s_word,
+            switching_on_writes_where_to_begin,
+            a_pulled_order_bought_before_the_start_is_neither_deducted_nor_reviewed,
+            the_later_start_counts,
+            the_configured_mode_counts_until_one_is_set,
+            the_same_mode_again_changes_nothing,
+            a_mode_that_cannot_be_is_refused,
+            an_answer_to_a_review_acts_in_every_mode;
     }
 }
 

@@ -84,7 +84,8 @@ impl Model {
                 self.fill(order);
             }
             Stands::Unpaid | Stands::Waiting => {
-                let frozen = known.stands == Stands::Waiting && known.shipped && known.net() > 0;
+                let is_tried = ready || known.stands == Stands::Waiting;
+                let frozen = is_tried && known.shipped && known.net() > 0;
                 if newer && !frozen {
                     self.change(order, copy);
                 }

@@ -216,3 +216,64 @@ pub(super) async fn a_newer_copy_of_a_waiting_order_replaces_its_lines(world: &m
     world.expect_balance("A", 0).await;
     assert_eq!(world.taken("o2").await, 4);
 }
+
+pub(super) async fn a_newer_copy_of_a_waiting_order_with_a_line_of_another_account_is_reviewed(
+    world: &mut World,
+) {
+    world.receive("A", 1).await;
+    world
+        .post_for(other_account(), form("o9").line("l9", "A", 1))
+        .await;
+    world.post(form("o1").line("l1", "A", 2)).await;
+    let newer = form("o1")
+        .line("l1", "A", 3)
+        .line("l9", "A", 1)
+        .revision("second");
+    world.post(newer).await;
+    world.expect_review("o1", ReviewReason::OtherAccount).await;
+    assert!(
+        world
+            .open_review("o1", ReviewReason::InsufficientStock)
+            .await
+            .is_none()
+    );
+    // Nothing is taken on the word of a copy that is in question.
+    world.receive("A", 10).await;
+    world.expect_balance("A", 10).await;
+    world.post(form("o2").line("l2", "A", 2).unpaid()).await;
+    let unpaid = form("o2").line("l2", "A", 2).line("l9", "A", 1).unpaid();
+    world.post(unpaid.revision("second")).await;
+    world.expect_review("o2", ReviewReason::OtherAccount).await;
+    world
+        .resolve("o2", ReviewReason::OtherAccount, Resolution::Cancel)
+        .await;
+    world.expect_balance("A", 10).await;
+    // The other account's order lets its line go, in a newer copy: then the question can be tried again.
+    let without = form("o9").line("l8", "A", 1).revision("second");
+    world.post_for(other_account(), without).await;
+    world
+        .resolve("o1", ReviewReason::OtherAccount, Resolution::Accept)
+        .await;
+    world.expect_balance("A", 10).await;
+}
+
+pub(super) async fn a_newer_copy_of_a_waiting_difference_with_a_line_of_another_account_is_reviewed(
+    world: &mut World,
+) {
+    world.receive("A", 3).await;
+    world
+        .post_for(other_account(), form("o9").line("l9", "A", 1))
+        .await;
+    world.post(form("o1").line("l1", "A", 2)).await;
+    world.post(form("o1").line("l1", "A", 4).revision("second")).await;
+    let newer = form("o1").line("l1", "A", 5).line("l9", "A", 1).revision("third");
+    world.post(newer).await;
+    world.expect_review("o1", ReviewReason::OtherAccount).await;
+    world.receive("A", 10).await;
+    assert_eq!(world.taken("o1").await, 2);
+    world
+        .resolve("o1", ReviewReason::OtherAccount, Resolution::Accept)
+        .await;
+    assert_eq!(world.taken("o1").await, 2);
+    world.expect_no_review("o1").await;
+}

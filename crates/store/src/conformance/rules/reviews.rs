@@ -91,6 +91,24 @@ async fn bring_about(world: &mut World, reason: ReviewReason) -> ReviewId {
             world.post(order().cancelled_by_seller().revision("second")).await;
             world.post(order().revision("third")).await;
         }
+        ReviewReason::MissedOrder => {
+            world.receive("A", 10).await;
+            world.ask_about(order().listed(), reason).await;
+        }
+        ReviewReason::CancelledAfterDeduction => {
+            world.receive("A", 10).await;
+            world.post(order()).await;
+            world.ask_about(order().cancelled().listed(), reason).await;
+        }
+        ReviewReason::MissingRemotely => {
+            world.receive("A", 10).await;
+            world.post(order()).await;
+            world.ask_about_missing("o1").await;
+        }
+        ReviewReason::Malformed => {
+            world.receive("A", 10).await;
+            world.ask_about_malformed("o1").await;
+        }
     }
     world.expect_review("o1", reason).await.id
 }
@@ -123,22 +141,31 @@ pub(super) async fn cell(world: &mut World, reason: ReviewReason, resolution: Re
 async fn expect(world: &mut World, reason: ReviewReason, resolution: Resolution, review: ReviewId) {
     use Resolution::{Accept, Cancel, Force, MapSku, Retry};
     use ReviewReason::{
-        AccountUnusable, CancelledAfterShipment, DeliveryFailed, GaveUp, InsufficientStock, OtherAccount,
-        QuantityMismatch, RemoteOnly, Reopened, Returned, SkuMissing, SkuUnknown, StuckUnpaid,
+        AccountUnusable, CancelledAfterDeduction, CancelledAfterShipment, DeliveryFailed, GaveUp,
+        InsufficientStock, Malformed, MissedOrder, MissingRemotely, OtherAccount, QuantityMismatch,
+        RemoteOnly, Reopened, Returned, SkuMissing, SkuUnknown, StuckUnpaid,
     };
     let cell = format!("{reason} × {resolution}");
     let (taken, closed) = match (reason, resolution) {
         (InsufficientStock | SkuUnknown | SkuMissing, Retry) => (0, false),
-        (InsufficientStock | SkuUnknown | SkuMissing | RemoteOnly | OtherAccount, Accept | Cancel) => {
-            (0, true)
-        }
+        (
+            InsufficientStock | SkuUnknown | SkuMissing | RemoteOnly | OtherAccount | MissedOrder,
+            Accept | Cancel,
+        ) => (0, true),
+        (Malformed, Retry) => (0, false),
+        (Malformed, Accept) | (MissingRemotely, Cancel) => (0, true),
+        (MissingRemotely, Retry) => (2, false),
+        (MissingRemotely, Accept) => (2, true),
+        (MissedOrder, Force) => (2, true),
         (InsufficientStock | SkuUnknown | SkuMissing, MapSku | Force) => (2, true),
         (RemoteOnly | Reopened | StuckUnpaid, Force) => (2, true),
         (StuckUnpaid, Accept | Cancel) => (0, true),
         (DeliveryFailed, Cancel) => (0, true),
         (DeliveryFailed | GaveUp | AccountUnusable, _) => (2, true),
-        (CancelledAfterShipment | Returned, Force) | (Reopened, Accept) => (0, true),
-        (CancelledAfterShipment | Returned | QuantityMismatch, Accept) => (2, true),
+        (CancelledAfterShipment | CancelledAfterDeduction | Returned, Force) | (Reopened, Accept) => {
+            (0, true)
+        }
+        (CancelledAfterShipment | CancelledAfterDeduction | Returned | QuantityMismatch, Accept) => (2, true),
         (QuantityMismatch, Force) => (3, true),
         _ => panic!("{cell} is not in the table"),
     };
@@ -151,7 +178,11 @@ async fn expect(world: &mut World, reason: ReviewReason, resolution: Resolution,
     }
     let standing = world.standing("o1").await;
     match (reason, resolution) {
-        (InsufficientStock | SkuUnknown | SkuMissing | RemoteOnly | OtherAccount, Accept | Cancel) => {
+        (
+            InsufficientStock | SkuUnknown | SkuMissing | RemoteOnly | OtherAccount | MissedOrder,
+            Accept | Cancel,
+        )
+        | (Malformed, Accept) => {
             assert_eq!(standing, Standing::Settled, "{cell}");
             world.receive("A", 10).await;
             world.post(order().revision("later")).await;
@@ -159,7 +190,7 @@ async fn expect(world: &mut World, reason: ReviewReason, resolution: Resolution,
         }
         (StuckUnpaid, Accept) => assert_eq!(standing, Standing::AwaitsPayment, "{cell}"),
         (StuckUnpaid, Cancel) => assert_eq!(standing, Standing::Settled, "{cell}"),
-        (CancelledAfterShipment, Force) => {
+        (CancelledAfterShipment | CancelledAfterDeduction, Force) => {
             assert_eq!(standing, Standing::Cancelled { is_final: true }, "{cell}");
         }
         (DeliveryFailed, Accept) => {
@@ -174,10 +205,18 @@ async fn expect(world: &mut World, reason: ReviewReason, resolution: Resolution,
         }
         _ => {}
     }
-    if let (CancelledAfterShipment | QuantityMismatch | Returned, Accept) = (reason, resolution) {
+    if let (MissingRemotely, Cancel) = (reason, resolution) {
+        assert_eq!(standing, Standing::GivenBack, "{cell}");
+    }
+    if let (
+        CancelledAfterShipment | CancelledAfterDeduction | QuantityMismatch | Returned | MissingRemotely,
+        Accept,
+    ) = (reason, resolution)
+    {
         // The same facts are not asked about again.
         match reason {
-            CancelledAfterShipment => world.post(order().cancelled()).await,
+            CancelledAfterShipment | CancelledAfterDeduction => world.post(order().cancelled()).await,
+            MissingRemotely => world.ask_about_missing("o1").await,
             Returned => world.post(order().returned()).await,
             _ => {
                 let differs = form("o1").any_line(Some("l1"), "offer", Some("A"), 3);

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{
     AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, OrderOutcome, OutageOutcome, Outcome,
-    Receipt, Refund, RefundLine, Request, Resolve, ResolveOutcome, RollBack, RollBackOutcome, Settle,
-    SetMode, SettleOutcome, StockLine, TakeIn, Then, Transfer,
+    Receipt, Refund, RefundLine, Request, Resolve, ResolveOutcome, RollBack, RollBackOutcome, SetMode,
+    Settle, SettleOutcome, StockLine, TakeIn, Then, Transfer,
 };
 use saldo_domain::delivery::{Claim, Failure, Outcome as Attempt, Task};
 use saldo_domain::form::OrderCopy;
@@ -152,6 +152,10 @@ impl World {
             remote: BTreeMap::new(),
             sent: Vec::new(),
         }
+    }
+
+    pub(super) fn store(&self) -> &SharedStore {
+        &self.store
     }
 
     pub(super) fn advance(&mut self, seconds: i64) {
@@ -367,7 +371,8 @@ impl World {
     }
 
     pub(super) async fn redeliver(&mut self, order: &str) -> OrderOutcome {
-        self.ask_about_order(Command::Redeliver { order: key(order) }).await
+        self.ask_about_order(Command::Redeliver { order: key(order) })
+            .await
     }
 
     /// Switches the mode, with a person's word that the stock is right.

@@ -24,6 +24,25 @@ impl World {
 
     // Deliveries.
 
+    /// Whether the service's flag of an order is settled: nothing is on its way, and Saldo is to mend it.
+    pub(in crate::conformance::rules) async fn may_lose_flag(&self, order: &str) -> bool {
+        let key = key(order);
+        match self.store.order(&key).await.unwrap() {
+            Some(file) => {
+                file.delivery.is_none()
+                    && file.order.flag_confirmed == Some(file.order.level())
+                    && file.order.touched
+            }
+            None => false,
+        }
+    }
+
+    /// The service holds the other flag, nobody knows why.
+    pub(in crate::conformance::rules) fn flip(&mut self, order: &str) {
+        let flag = self.remote.entry(key(order)).or_default();
+        *flag = !*flag;
+    }
+
     /// Claims what is due now.
     pub(in crate::conformance::rules) async fn claim(&mut self) -> Vec<Claim> {
         let due = DueRequest {
