@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::command::{Adopt, AdoptOutcome, Adoption, Deduct};
+use super::old_way::is_left;
 use super::{apply, cancel, deduct, stock_documents, take_in};
 use crate::draft::Draft;
 use crate::ids::LineItemId;
@@ -34,6 +35,11 @@ pub fn would_become(known: Option<&OrderFile>, hand_over: bool) -> (Adoption, Op
         return (Adoption::Conflict, Some(detail));
     }
     match &file.order.standing {
+        _ if hand_over && is_left(&file.order) && !file.order.form_seen => (Adoption::HandedOver, None),
+        _ if hand_over && is_left(&file.order) => {
+            let detail = "its form is known here and may name more than the old way tells: set its flag by the old way";
+            (Adoption::Conflict, Some(detail))
+        }
         Standing::AwaitsPayment | Standing::AwaitsStock | Standing::AwaitsReview if hand_over => {
             let detail = "Saldo waits to deduct it itself: adopt it without handing it over, and set its flag by \
                           the old way";
@@ -57,7 +63,7 @@ pub(super) fn adopt(draft: &mut Draft<'_>, request: &Adopt) -> Result<AdoptOutco
     let file = match (adoption, file) {
         (Adoption::Adopted, Some(waiting)) => call_off(draft, waiting)?,
         (Adoption::Adopted, None) => record(draft, request)?,
-        (Adoption::HandedOver, _) => hand_over(draft, request)?,
+        (Adoption::HandedOver, left) => hand_over(draft, request, left)?,
         (Adoption::Known | Adoption::Conflict, Some(file)) => file,
         (Adoption::Known | Adoption::Conflict, None) => {
             return Err(Stop::Defect(format!("order {} is said to be known", request.key)));
@@ -143,7 +149,7 @@ fn answer_remote_only(file: &mut OrderFile) {
 
 /// The old way has taken the stock, but not told the orders service. Saldo tells it only for what it has taken itself:
 /// so it books the stock as it was before, and takes it once more, in one decision. The balances stay as they are.
-fn hand_over(draft: &mut Draft<'_>, request: &Adopt) -> Result<OrderFile, Stop> {
+fn hand_over(draft: &mut Draft<'_>, request: &Adopt, left: Option<OrderFile>) -> Result<OrderFile, Stop> {
     let skus: BTreeSet<_> = request.lines.iter().map(|line| &line.sku).collect();
     if skus.is_empty() || skus.len() != request.lines.len() {
         let detail = format!(
@@ -166,6 +172,13 @@ fn hand_over(draft: &mut Draft<'_>, request: &Adopt) -> Result<OrderFile, Stop> 
     let mut details = told(draft, request);
     details["hands_over"] = json!(request.key);
     stock_documents::write(draft, &moves, details, false, None)?;
+    if let Some(mut file) = left {
+        // What stood there for people is taken now, line by line.
+        file.order.lines.clear();
+        file.order.standing = Standing::AwaitsStock;
+        file.order.first_operation = None;
+        draft.put(file);
+    }
     for (key, quantity) in &moves {
         let single = Deduct {
             key: request.key.clone(),

@@ -146,6 +146,7 @@ where
             an_order_that_waits_here_waits_no_more,
             an_order_that_was_deducted_here_is_a_conflict,
             a_flag_that_is_handed_over_is_sent_and_balances_stay,
+            an_adopted_order_is_handed_over_later,
             a_flag_is_handed_over_only_with_what_was_taken;
         cancellations:
             a_cancellation_before_the_ready_wins,
