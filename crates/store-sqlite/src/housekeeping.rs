@@ -28,15 +28,33 @@ impl Housekeeping for SqliteStore {
         let (cutoffs, place) = (*cutoffs, place.clone());
         // Far above any sensible step.
         let limit = limit.clamp(1, 100_000);
-        self.remove_all(move |connection| Step::new(connection, &cutoffs, &place, limit).run())
+        self.remove_all(move |connection| clean_up(connection, &cutoffs, &place, limit))
             .await
     }
+}
+
+/// One step.
+pub(crate) fn clean_up(
+    connection: &Connection,
+    cutoffs: &Cutoffs,
+    place: &Place,
+    limit: usize,
+) -> Result<CleanedUp, Failure> {
+    let step = Step {
+        connection,
+        cutoffs,
+        place,
+        limit,
+        may_go: HashMap::new(),
+        gone: HashMap::new(),
+    };
+    step.run()
 }
 
 /// A row that is old enough: its moment, and its key as bytes.
 type Position = (Timestamp, Vec<u8>);
 
-/// One step.
+/// One step, under way.
 struct Step<'c> {
     connection: &'c Connection,
     cutoffs: &'c Cutoffs,
@@ -54,18 +72,7 @@ struct Old {
     order: Option<OrderKey>,
 }
 
-impl<'c> Step<'c> {
-    fn new(connection: &'c Connection, cutoffs: &'c Cutoffs, place: &'c Place, limit: usize) -> Self {
-        Self {
-            connection,
-            cutoffs,
-            place,
-            limit,
-            may_go: HashMap::new(),
-            gone: HashMap::new(),
-        }
-    }
-
+impl Step<'_> {
     fn run(mut self) -> Result<CleanedUp, Failure> {
         match self.place.kind {
             Kind::Completed => self.operations(
@@ -327,7 +334,8 @@ impl<'c> Step<'c> {
     }
 }
 
-fn in_the_way(connection: &Connection, key: &OrderKey) -> Result<InTheWay, Failure> {
+/// What stands in the way of cleaning up after an order.
+pub(crate) fn in_the_way(connection: &Connection, key: &OrderKey) -> Result<InTheWay, Failure> {
     let account = key.account.as_uuid();
     let exists = |sql: &str| {
         let of_order = params![account.as_bytes(), key.order.as_str()];

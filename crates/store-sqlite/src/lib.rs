@@ -3,6 +3,7 @@
 //! One thread writes: it decides all requests that wait in one transaction, commits, and answers. A few threads
 //! read, each with a connection of its own. What was acknowledged has been synced to the disk.
 
+mod alerts;
 mod check;
 mod checkpoint;
 mod connection;
@@ -15,6 +16,8 @@ mod load;
 mod lock;
 mod options;
 mod plain;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod reads;
 mod reconciliations;

@@ -114,7 +114,7 @@ fn order_files(connection: &Connection, keys: &[OrderKey]) -> Result<Vec<Option<
     keys.iter().map(|key| load::live_order(connection, key)).collect()
 }
 
-fn touched_orders(
+pub(crate) fn touched_orders(
     connection: &Connection,
     range: &BoughtRange,
     limit: usize,
@@ -376,7 +376,7 @@ fn close_discrepancies(
     Ok(closed)
 }
 
-fn discrepancies(
+pub(crate) fn discrepancies(
     connection: &Connection,
     filter: &DiscrepancyFilter,
     page: &PageRequest,
@@ -452,7 +452,7 @@ fn discrepancy_conditions(filter: &DiscrepancyFilter, before: Option<Discrepancy
     conditions
 }
 
-fn open_discrepancies(
+pub(crate) fn open_discrepancies(
     connection: &Connection,
 ) -> Result<Vec<(DiscrepancyKind, DiscrepancyResolution, u64)>, Failure> {
     let mut counts = many(

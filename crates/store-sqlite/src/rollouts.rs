@@ -175,7 +175,7 @@ fn read_shadow_order(row: &Row<'_>) -> Result<ShadowOrder, Failure> {
     })
 }
 
-fn shadow_orders(
+pub(crate) fn shadow_orders(
     connection: &Connection,
     filter: &ShadowFilter,
     page: &PageRequest,
@@ -283,7 +283,7 @@ fn put_verdict(
     Ok(())
 }
 
-fn shadow_counts(connection: &Connection, filter: &ShadowFilter) -> Result<ShadowCounts, Failure> {
+pub(crate) fn shadow_counts(connection: &Connection, filter: &ShadowFilter) -> Result<ShadowCounts, Failure> {
     let mut counts = ShadowCounts::default();
     for verdict in [Verdict::Same, Verdict::Differs, Verdict::Undecided] {
         let conditions = shadow_conditions(&ShadowFilter {

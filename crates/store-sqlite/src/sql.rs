@@ -16,6 +16,8 @@ pub(crate) fn one<T>(
     parameters: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
+    #[cfg(test)]
+    crate::plans::note(sql);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
     rows.next()?.map(read).transpose()
@@ -28,6 +30,8 @@ pub(crate) fn many<T>(
     parameters: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
+    #[cfg(test)]
+    crate::plans::note(sql);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
     let mut found = Vec::new();
@@ -39,6 +43,8 @@ pub(crate) fn many<T>(
 
 /// Runs a statement and says how many rows it changed.
 pub(crate) fn run(connection: &Connection, sql: &str, parameters: impl Params) -> Result<usize, Failure> {
+    #[cfg(test)]
+    crate::plans::note(sql);
     Ok(connection.prepare_cached(sql)?.execute(parameters)?)
 }
 
