@@ -1,0 +1,274 @@
+//! One transaction for many requests: locked and loaded together, decided one after the other, written together.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use saldo_domain::changes::Changes;
+use saldo_domain::decide::{Outcome, Request, decide, first_keys};
+use saldo_domain::ids::{IdSource, OperationId, ReviewId};
+use saldo_domain::policy::Policy;
+use saldo_domain::view::{Key, Row, Stop, View};
+use saldo_store::StoreError;
+use saldo_store::deciding::{LOADS_MAX, RewindingIds, Undecided, decide_with_loads};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::lists;
+use crate::load::{Before, Tokens, Wanted, load, owners};
+use crate::locks::{self, Held, Names, add_names, at_the_beginning, mapping_name, order_name};
+use crate::options::PostgresOptions;
+use crate::pending::Pending;
+use crate::session::{Session, Step};
+use crate::sql::{get, typed, values};
+use crate::write::write;
+
+/// Waits for the locks, in the order of their names.
+const LOCK: &str = "SELECT count(CASE WHEN alone THEN pg_advisory_xact_lock(name) IS NULL \
+     ELSE pg_advisory_xact_lock_shared(name) IS NULL END) >= 0 \
+     FROM unnest($1::bigint[], $2::bool[]) AS wanted (name, alone)";
+
+/// Takes the locks only if all are free.
+const TRY_LOCK: &str = "SELECT coalesce(bool_and(CASE WHEN alone THEN pg_try_advisory_xact_lock(name) \
+     ELSE pg_try_advisory_xact_lock_shared(name) END), true) \
+     FROM unnest($1::bigint[], $2::bool[]) AS wanted (name, alone)";
+
+/// One transaction in the making.
+pub(crate) struct Batch<'b> {
+    pub(crate) session: &'b Session,
+    pub(crate) policy: &'b Policy,
+    pub(crate) ids: &'b Mutex<RewindingIds>,
+    pub(crate) options: &'b PostgresOptions,
+    view: View,
+    held: Held,
+    tokens: Tokens,
+    pending: Pending,
+}
+
+/// The keys that one decision asked for and did not find.
+struct Hungry(Vec<Key>);
+
+impl From<Hungry> for StoreError {
+    fn from(_: Hungry) -> Self {
+        Self::Defect("a decision was answered although rows were missing".to_owned())
+    }
+}
+
+/// The ids of a trial: nothing that it decides is kept.
+struct TrialIds;
+
+impl IdSource for TrialIds {
+    fn next(&mut self, _: jiff::Timestamp) -> Uuid {
+        Uuid::max()
+    }
+}
+
+/// Names as two columns.
+fn columns(names: &Names) -> (Vec<i64>, Vec<bool>) {
+    names.iter().map(|(name, alone)| (*name, *alone)).unzip()
+}
+
+impl<'b> Batch<'b> {
+    pub(crate) fn new(
+        session: &'b Session,
+        policy: &'b Policy,
+        ids: &'b Mutex<RewindingIds>,
+        options: &'b PostgresOptions,
+    ) -> Self {
+        Self {
+            session,
+            policy,
+            ids,
+            options,
+            view: View::default(),
+            held: Held::default(),
+            tokens: Tokens::new(),
+            pending: Pending::default(),
+        }
+    }
+
+    /// Begins: locks what the requests will look at for certain, and what earlier attempts found to be needed
+    /// besides, and loads those rows.
+    pub(crate) async fn begin(
+        &mut self,
+        begin: &str,
+        requests: &[&Request],
+        besides: &Names,
+    ) -> Result<(), Failure> {
+        let mut keys = Vec::new();
+        for request in requests {
+            keys.extend(first_keys(request, self.policy));
+        }
+        let mut names = besides.clone();
+        for key in &keys {
+            add_names(&mut names, key);
+        }
+        if requests.is_empty() && names.is_empty() {
+            return self.session.batch(begin).await;
+        }
+        let names = at_the_beginning(names, self.options.locks_max);
+        let (columns_of_names, alone) = columns(&names);
+        let lock = Step {
+            sql: LOCK,
+            parameters: vec![typed(&columns_of_names), typed(&alone)],
+        };
+        let before = Before {
+            begin: Some(begin),
+            lock: Some(lock),
+        };
+        let wanted = Wanted::of(keys, &self.view);
+        load(self.session, before, &wanted, &mut self.view, &mut self.tokens).await?;
+        self.held.add(&names);
+        Ok(())
+    }
+
+    /// Decides a request. The outer error spoils the transaction, the inner one only this request.
+    pub(crate) async fn decide(
+        &mut self,
+        request: &Request,
+        those_after: &[&Request],
+    ) -> Result<Result<Outcome, StoreError>, Failure> {
+        for _ in 0..LOADS_MAX {
+            match self.try_to_decide(request) {
+                Ok((changes, outcome)) => {
+                    self.lock_mappings(&changes).await?;
+                    self.pending.add(&changes);
+                    self.view.apply(changes);
+                    return Ok(Ok(outcome));
+                }
+                Err(Undecided::Load(Hungry(mut keys))) => {
+                    keys.extend(self.asked_by(those_after));
+                    self.load_more(keys).await?;
+                }
+                Err(undecided) => return Ok(Err(undecided.into())),
+            }
+        }
+        Ok(Err(StoreError::Defect(format!(
+            "a decision stopped {LOADS_MAX} times for missing rows"
+        ))))
+    }
+
+    fn try_to_decide(&mut self, request: &Request) -> Result<(Changes, Outcome), Undecided<Hungry>> {
+        // A panic under the lock is caught by the decision itself.
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let hungry = |_: &mut View, keys: &[Key]| Err(Hungry(keys.to_vec()));
+        decide_with_loads(&mut self.view, request, self.policy, &mut ids, hungry)
+    }
+
+    /// What the requests after this one would ask for, as far as it can be told now: so that one load serves them
+    /// all. Only rows that no decision before them can bring into being otherwise.
+    fn asked_by(&self, requests: &[&Request]) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for request in requests {
+            let tried = catch_unwind(AssertUnwindSafe(|| {
+                decide(&self.view, request, self.policy, &mut TrialIds)
+            }));
+            if let Ok(Err(Stop::Missing(missing))) = tried {
+                keys.extend(missing.into_iter().filter(|key| {
+                    matches!(
+                        key,
+                        Key::Order(_) | Key::Line(_) | Key::Balance(_) | Key::Mapping(_)
+                    )
+                }));
+            }
+        }
+        keys
+    }
+
+    /// Loads rows that turned out to be needed, once they are locked.
+    async fn load_more(&mut self, keys: Vec<Key>) -> Result<(), Failure> {
+        let wanted = Wanted::of(keys, &self.view);
+        let sees_writes =
+            !(wanted.operations.is_empty() && wanted.reviews.is_empty() && wanted.lists.is_empty());
+        if sees_writes {
+            // What is looked for by other ways than the view's own must be there to be found.
+            self.flush().await?;
+        }
+        let mut names = self.names_of_owners(&wanted).await?;
+        for key in keys_of(&wanted) {
+            add_names(&mut names, &key);
+        }
+        let missing = self.held.missing(&names);
+        if self.held.count() + missing.len() > self.options.locks_max {
+            return Err(Failure::Contended(Names::from([(locks::EVERYTHING, true)])));
+        }
+        let (columns_of_names, alone) = columns(&missing);
+        let lock = (!missing.is_empty()).then(|| Step {
+            sql: TRY_LOCK,
+            parameters: vec![typed(&columns_of_names), typed(&alone)],
+        });
+        let before = Before { begin: None, lock };
+        if !load(self.session, before, &wanted, &mut self.view, &mut self.tokens).await? {
+            return Err(Failure::Contended(missing));
+        }
+        self.held.add(&missing);
+        for list in &wanted.lists {
+            let orders = lists::list(self.session, list, &mut self.held).await?;
+            self.view.insert(Row::List(list.clone(), orders));
+        }
+        Ok(())
+    }
+
+    /// The locks of operations and reviews: those of their orders, where they have one.
+    async fn names_of_owners(&self, wanted: &Wanted) -> Result<Names, Failure> {
+        let mut names = Names::new();
+        let (operations, reviews): (&[OperationId], &[ReviewId]) = (&wanted.operations, &wanted.reviews);
+        if operations.is_empty() && reviews.is_empty() {
+            return Ok(names);
+        }
+        for (operation, order) in owners(self.session, operations, reviews).await? {
+            let name = match (order, operation) {
+                (Some(order), _) => order_name(&order),
+                (None, Some(operation)) => locks::operation_name(operation),
+                (None, None) => locks::wide_reviews_name(),
+            };
+            names.insert(name, true);
+        }
+        Ok(names)
+    }
+
+    /// A mapping is set without looking at it: whoever reads it must have ended before this is committed.
+    async fn lock_mappings(&mut self, changes: &Changes) -> Result<(), Failure> {
+        let names: Names = changes
+            .mappings
+            .iter()
+            .map(|mapping| (mapping_name(&mapping.key), true))
+            .collect();
+        let missing = self.held.missing(&names);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (columns_of_names, alone) = columns(&missing);
+        let had = self
+            .session
+            .one(TRY_LOCK, values![columns_of_names, alone], |row| {
+                get::<bool>(row, 0)
+            })
+            .await?;
+        if had != Some(true) {
+            return Err(Failure::Contended(missing));
+        }
+        self.held.add(&missing);
+        Ok(())
+    }
+
+    /// Writes what was decided so far.
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+        let pending = std::mem::take(&mut self.pending);
+        write(self.session, pending, &mut self.tokens).await
+    }
+}
+
+/// The keys of rows, whose names tell their locks.
+fn keys_of(wanted: &Wanted) -> Vec<Key> {
+    let mut keys: Vec<Key> = Vec::new();
+    keys.extend(wanted.orders.iter().cloned().map(Key::Order));
+    keys.extend(wanted.lines.iter().cloned().map(Key::Line));
+    keys.extend(wanted.balances.iter().cloned().map(Key::Balance));
+    keys.extend(wanted.mappings.iter().cloned().map(Key::Mapping));
+    keys.extend(wanted.answers.iter().cloned().map(Key::Answer));
+    for (reason, subject) in &wanted.open_reviews {
+        keys.push(Key::OpenReview(*reason, subject.clone()));
+    }
+    keys.extend(wanted.lists.iter().cloned().map(Key::List));
+    keys
+}

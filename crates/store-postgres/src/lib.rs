@@ -1,0 +1,32 @@
+//! The store on a PostgreSQL server, which any number of instances may use at the same time.
+//!
+//! A few tasks write: each takes up all requests that wait, locks and loads what they look at, decides them one
+//! after the other, writes their changes with one statement a table, commits, and answers. What was acknowledged has
+//! been synced by the server.
+
+mod address;
+mod batch;
+mod check;
+mod counts;
+mod failure;
+mod lists;
+mod load;
+mod locks;
+mod options;
+mod pending;
+mod plain;
+mod reads;
+mod rows;
+mod schema;
+mod server;
+mod session;
+mod sql;
+mod state;
+mod store;
+mod tls;
+mod transaction;
+mod write;
+mod writer;
+
+pub use options::PostgresOptions;
+pub use store::PostgresStore;

@@ -1,0 +1,137 @@
+//! What the decisions of a transaction changed, gathered so that each row is written once.
+
+use std::collections::BTreeMap;
+
+use saldo_domain::changes::{Changes, DeliveryChange, FileChange, RowChange};
+use saldo_domain::delivery::Delivery;
+use saldo_domain::ids::{LineItemId, OperationId, OrderKey, ReviewId};
+use saldo_domain::operation::{LogEntry, Operation};
+use saldo_domain::order::Order;
+use saldo_domain::review::Review;
+use saldo_domain::stock::{Balance, Mapping, Movement, OfferKey, StockKey};
+use saldo_domain::view::RecordedAnswer;
+use uuid::Uuid;
+
+/// A row to insert, or one that is there to change.
+pub(crate) struct Upsert<T> {
+    pub(crate) row: T,
+    pub(crate) is_new: bool,
+}
+
+/// An order with the operations to add to it.
+pub(crate) struct PendingOrder {
+    pub(crate) order: Order,
+    pub(crate) new_operations: Vec<Uuid>,
+}
+
+/// Everything to write. The maps are sorted, so that all transactions write in the same order.
+#[derive(Default)]
+pub(crate) struct Pending {
+    pub(crate) orders: BTreeMap<OrderKey, Upsert<PendingOrder>>,
+    /// Orders whose waits for stock changed; true for those that may have had some before.
+    pub(crate) waits: BTreeMap<OrderKey, bool>,
+    pub(crate) line_holders: BTreeMap<LineItemId, Option<OrderKey>>,
+    pub(crate) operations: BTreeMap<OperationId, Upsert<Operation>>,
+    pub(crate) movements: Vec<Movement>,
+    pub(crate) balances: BTreeMap<StockKey, Balance>,
+    pub(crate) log: Vec<LogEntry>,
+    /// Deliveries as they shall be; none for those that are owed no more.
+    pub(crate) deliveries: BTreeMap<OrderKey, Option<Delivery>>,
+    pub(crate) reviews: BTreeMap<ReviewId, Review>,
+    pub(crate) mappings: BTreeMap<OfferKey, Mapping>,
+    pub(crate) answers: Vec<RecordedAnswer>,
+}
+
+impl Pending {
+    /// Adds what one decision changed.
+    pub(crate) fn add(&mut self, changes: &Changes) {
+        for line in changes.files.iter().flat_map(|change| &change.removed_lines) {
+            self.line_holders.insert(line.clone(), None);
+        }
+        for change in &changes.files {
+            self.add_file(change, &changes.log);
+        }
+        for (line, holder) in &changes.line_holders {
+            self.line_holders.insert(line.clone(), Some(holder.clone()));
+        }
+        for change in &changes.adjustments {
+            self.add_operation(&change.operation, change.is_new);
+        }
+        self.movements.extend(changes.movements.iter().cloned());
+        for balance in &changes.balances {
+            self.balances.insert(balance.key.clone(), balance.clone());
+        }
+        self.log.extend(changes.log.iter().cloned());
+        for review in &changes.reviews {
+            self.reviews.insert(review.id, review.clone());
+        }
+        for mapping in &changes.mappings {
+            self.mappings.insert(mapping.key.clone(), mapping.clone());
+        }
+        self.answers.extend(changes.answers.iter().cloned());
+    }
+
+    fn add_file(&mut self, change: &FileChange, log: &[LogEntry]) {
+        let order = &change.after.order;
+        let is_new = |operation: &Operation| {
+            log.iter()
+                .any(|entry| entry.operation == operation.id && entry.version == 1)
+        };
+        let mut new_operations = Vec::new();
+        for changed in &change.changed_operations {
+            let operation = &change.after.operations[changed.position];
+            // A finished operation that a decision brought back into the file looks new to the file, but is stored.
+            let is_new = changed.is_new && is_new(operation);
+            self.add_operation(operation, is_new);
+            if is_new {
+                new_operations.push(operation.id.as_uuid());
+            }
+        }
+        if change.order != RowChange::Same || !new_operations.is_empty() {
+            self.add_order(order, change.order == RowChange::New, &new_operations);
+        }
+        if change.awaited_changed {
+            let before = change.order != RowChange::New;
+            *self.waits.entry(order.key.clone()).or_default() |= before;
+        }
+        for &position in &change.changed_reviews {
+            let review = &change.after.reviews[position];
+            self.reviews.insert(review.id, review.clone());
+        }
+        match (change.delivery, &change.after.delivery) {
+            (DeliveryChange::Put, Some(delivery)) => {
+                self.deliveries.insert(order.key.clone(), Some(delivery.clone()));
+            }
+            (DeliveryChange::Remove, _) => {
+                self.deliveries.insert(order.key.clone(), None);
+            }
+            _ => {}
+        }
+    }
+
+    fn add_order(&mut self, order: &Order, is_new: bool, new_operations: &[Uuid]) {
+        match self.orders.get_mut(&order.key) {
+            Some(pending) => {
+                pending.row.order = order.clone();
+                pending.row.new_operations.extend(new_operations);
+            }
+            None => {
+                let row = PendingOrder {
+                    order: order.clone(),
+                    new_operations: new_operations.to_vec(),
+                };
+                self.orders.insert(order.key.clone(), Upsert { row, is_new });
+            }
+        }
+    }
+
+    fn add_operation(&mut self, operation: &Operation, is_new: bool) {
+        match self.operations.get_mut(&operation.id) {
+            Some(pending) => pending.row = operation.clone(),
+            None => {
+                let row = operation.clone();
+                self.operations.insert(operation.id, Upsert { row, is_new });
+            }
+        }
+    }
+}

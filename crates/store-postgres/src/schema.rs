@@ -1,0 +1,136 @@
+//! The schema: migrations that are part of the binary, each recorded with a checksum.
+
+use saldo_store::StoreError;
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+use crate::locks::migration_name;
+use crate::session::Session;
+use crate::sql::{get, number, values};
+
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// All migrations, in order; the first has version 1. One that was released is never changed: a change is
+/// another one. The version before must be able to go on beside the new schema, for instances that are not
+/// restarted yet.
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_ledger",
+    sql: include_str!("../migrations/0001_ledger.sql"),
+}];
+
+impl Migration {
+    fn checksum(&self) -> String {
+        // Line ends may differ between checkouts; what the file says does not.
+        let text = self.sql.replace("\r\n", "\n");
+        Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// How long an instance waits for another one that migrates.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '60s'; \
+     SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = warning";
+
+/// Brings the schema up to date, all of it or nothing. Instances that start at the same moment take turns.
+///
+/// # Errors
+/// When the schema is newer than this binary, or was migrated by something else.
+pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
+    // Most starts find nothing to do, and need not wait for anyone.
+    if version(session).await? == newest_version() {
+        return verify(session, newest_version()).await;
+    }
+    session.batch(BEGIN).await?;
+    match migrate_within(session).await {
+        Ok(()) => session.batch("COMMIT").await,
+        Err(failure) => {
+            // What is told is why it failed; a connection that cannot even roll back ends with the store.
+            let _ = session.batch("ROLLBACK").await;
+            Err(failure)
+        }
+    }
+}
+
+async fn migrate_within(session: &Session) -> Result<(), Failure> {
+    session
+        .rows("SELECT pg_advisory_xact_lock($1)", values![migration_name()])
+        .await?;
+    session
+        .batch(
+            "CREATE SCHEMA IF NOT EXISTS saldo; CREATE TABLE IF NOT EXISTS saldo.migration ( \
+                 version bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, \
+                 applied_at timestamptz NOT NULL DEFAULT now())",
+        )
+        .await?;
+    let version = version(session).await?;
+    if version > newest_version() {
+        return Err(Failure::Answer(StoreError::Unavailable(format!(
+            "the database has schema version {version}, and this program knows versions up to {}; \
+             start a newer saldo, or restore a backup that was made by this one",
+            newest_version()
+        ))));
+    }
+    verify(session, version).await?;
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        session.batch(migration.sql).await?;
+        session
+            .run(
+                "INSERT INTO saldo.migration (version, name, checksum) VALUES ($1, $2, $3)",
+                values![index as i64 + 1, migration.name, migration.checksum()],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// The version of the schema; 0 of a database without one.
+pub(crate) async fn version(session: &Session) -> Result<usize, Failure> {
+    let is_there = session
+        .one("SELECT to_regclass('saldo.migration') IS NOT NULL", &[], |row| {
+            get::<bool>(row, 0)
+        })
+        .await?;
+    if is_there != Some(true) {
+        return Ok(0);
+    }
+    let sql = "SELECT coalesce(max(version), 0) FROM saldo.migration";
+    Ok(session.one(sql, &[], |row| number(row, 0)).await?.unwrap_or(0))
+}
+
+/// Checks that the migrations recorded are those of this binary.
+async fn verify(session: &Session, version: usize) -> Result<(), Failure> {
+    let recorded: Vec<(i64, String)> = session
+        .many(
+            "SELECT version, checksum FROM saldo.migration ORDER BY version",
+            &[],
+            |row| Ok((get(row, 0)?, get(row, 1)?)),
+        )
+        .await?;
+    let expected = MIGRATIONS.iter().take(version);
+    let agrees = recorded.len() == version
+        && recorded
+            .iter()
+            .zip(expected)
+            .enumerate()
+            .all(|(index, ((number, checksum), migration))| {
+                *number == index as i64 + 1 && *checksum == migration.checksum()
+            });
+    if agrees {
+        return Ok(());
+    }
+    Err(Failure::Corrupt(
+        "the migrations recorded in the database are not those of this program; it was changed by another one, \
+         or is damaged: restore a backup, or start the saldo that made it"
+            .to_owned(),
+    ))
+}
+
+/// The version of the schema that this binary makes.
+pub(crate) const fn newest_version() -> usize {
+    MIGRATIONS.len()
+}

@@ -1,0 +1,413 @@
+//! The store as the engine sees it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use saldo_domain::decide::{Outcome, Request};
+use saldo_domain::ids::{AccountId, OperationId, OrderKey, ReviewId};
+use saldo_domain::operation::Operation;
+use saldo_domain::policy::Policy;
+use saldo_domain::review::Review;
+use saldo_domain::stock::{Balance, Mapping, OfferKey};
+use saldo_domain::text::Sku;
+use saldo_domain::view::OrderFile;
+use saldo_store::deciding::{RewindingIds, in_microseconds};
+use saldo_store::query::{
+    Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
+    ReviewFilter, StockLineKey, Violation,
+};
+use saldo_store::{Rules, Store, StoreError};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::address::Address;
+use crate::failure::Failure;
+use crate::options::PostgresOptions;
+use crate::plain::Plain;
+use crate::session::{Session, Sessions};
+use crate::state::State;
+use crate::transaction::{Beginnings, may_pass, remove_old_markers};
+use crate::writer::{Done, Job, Shared, Work, Writer};
+use crate::{check, counts, lists, load, reads, schema, server};
+
+/// A store on one PostgreSQL database, which other instances may use at the same time.
+pub struct PostgresStore {
+    address: Arc<Address>,
+    shared: Arc<Shared>,
+    jobs: Mutex<Option<UnboundedSender<Job>>>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
+    state: State,
+}
+
+/// How often a read is tried, when its connection was lost.
+const READS_MAX: u32 = 3;
+/// How long a lost read waits before it is tried again.
+const READ_PAUSE: Duration = Duration::from_millis(100);
+
+impl PostgresStore {
+    /// Connects to a database, and brings its schema up to date. The database itself must be there.
+    ///
+    /// Leases are left as they are: another instance may hold them, and they end by themselves.
+    ///
+    /// # Errors
+    /// When the address cannot be used, when the server cannot be reached or would not keep acknowledged writes
+    /// safe, or when the schema is not one that this binary can use. The message says what to do.
+    pub async fn open(url: &str, rules: Rules, options: PostgresOptions) -> Result<Self, StoreError> {
+        let address = Address::parse(url)?;
+        let sessions = Sessions::new(&address, &options)?;
+        let session = sessions.take().await.map_err(StoreError::from)?;
+        server::check(&session, &options).await?;
+        schema::migrate(&session).await?;
+        remove_old_markers(&session).await?;
+        drop(session);
+        let (sender, receiver) = unbounded_channel();
+        let shared = Arc::new(Shared {
+            sessions,
+            beginnings: Beginnings::new(&options),
+            policy: RwLock::new(Arc::new(rules.policy)),
+            ids: Mutex::new(RewindingIds::new(rules.ids)),
+            jobs: AsyncMutex::new(receiver),
+            waiting: AtomicUsize::new(0),
+            options,
+        });
+        let writers = (0..shared.options.writers.max(1))
+            .map(|_| tokio::spawn(Writer::new(Arc::clone(&shared)).run()))
+            .collect();
+        Ok(Self {
+            address: Arc::new(address),
+            shared,
+            jobs: Mutex::new(Some(sender)),
+            writers: Mutex::new(writers),
+            state: State::default(),
+        })
+    }
+
+    /// Hands work over, unless too many requests wait already.
+    fn submit(&self, work: Work) -> Result<oneshot::Receiver<Done>, StoreError> {
+        self.state.check()?;
+        let requests = work.requests();
+        let waiting = self.shared.waiting.fetch_add(requests, Ordering::AcqRel);
+        // A single large job is let in when nothing waits, or it could never be.
+        if waiting > 0 && waiting + requests > self.shared.options.waiting_requests_max {
+            self.shared.waiting.fetch_sub(requests, Ordering::AcqRel);
+            return Err(StoreError::Busy);
+        }
+        let (answer, received) = oneshot::channel();
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(Job { work, answer }).map_err(|_| StoreError::Closed)?;
+        Ok(received)
+    }
+
+    async fn decide(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>> {
+        let count = requests.len();
+        let refused = |error: &StoreError| (0..count).map(|_| Err(error.clone())).collect();
+        let requests = requests.into_iter().map(in_microseconds).collect();
+        match self.submit(Work::Decide(requests)) {
+            Ok(received) => match received.await {
+                Ok(Done::Decided(results)) => results,
+                Ok(Done::Written(_)) | Err(_) => refused(&writer_is_gone()),
+            },
+            Err(error) => refused(&error),
+        }
+    }
+
+    async fn write(&self, plain: Plain) -> Result<bool, StoreError> {
+        match self.submit(Work::Plain(plain))?.await {
+            Ok(Done::Written(answer)) => answer,
+            Ok(Done::Decided(_)) | Err(_) => Err(writer_is_gone()),
+        }
+    }
+
+    /// Answers a question in one snapshot. It runs in a task of its own: a caller that goes away leaves no
+    /// transaction open.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let begin = self.shared.beginnings.read.clone();
+        self.read_from(begin, question).await
+    }
+
+    async fn read_from<T: Send + 'static>(
+        &self,
+        begin: String,
+        question: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        self.state.check()?;
+        let (answer, received) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            for attempt in 1.. {
+                match read_once(&shared.sessions, &begin, &question).await {
+                    Err(failure) if may_pass(&failure) && attempt < READS_MAX => {
+                        shared.note(&failure);
+                        tokio::time::sleep(READ_PAUSE).await;
+                    }
+                    Ok((value, session)) => {
+                        let _ = answer.send(Ok(value));
+                        if session.batch("COMMIT").await.is_err() {
+                            session.discard();
+                        }
+                        return;
+                    }
+                    Err(failure) => {
+                        let _ = answer.send(Err(StoreError::from(failure)));
+                        return;
+                    }
+                }
+            }
+        });
+        let gone = || Err(StoreError::Unavailable("a question was not answered".to_owned()));
+        received.await.unwrap_or_else(|_| gone())
+    }
+}
+
+async fn read_once<T>(
+    sessions: &Sessions,
+    begin: &str,
+    question: &(impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Sync),
+) -> Result<(T, Session), Failure> {
+    let session = sessions.take().await?;
+    // Sent with the first question, and answered before it.
+    let (begun, answer) = futures::future::join(session.batch(begin), question(&session)).await;
+    match begun.and(answer) {
+        Ok(value) => Ok((value, session)),
+        Err(failure) => {
+            session.roll_back().await;
+            Err(failure)
+        }
+    }
+}
+
+/// The writer ended without an answer: it may have been in the middle of the commit.
+fn writer_is_gone() -> StoreError {
+    StoreError::Unknown("the writer has stopped; ask again".to_owned())
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn execute(&self, request: Request) -> Result<Outcome, StoreError> {
+        let results = self.decide(vec![request]).await;
+        results
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(writer_is_gone()))
+    }
+
+    async fn execute_all(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>> {
+        let mut results = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            let together = requests
+                .by_ref()
+                .take(self.shared.options.batch_requests_max.max(1))
+                .collect();
+            results.extend(self.decide(together).await);
+        }
+        results
+    }
+
+    async fn set_policy(&self, policy: Policy) -> Result<(), StoreError> {
+        self.state.check()?;
+        *self.shared.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        Ok(())
+    }
+
+    async fn order(&self, key: &OrderKey) -> Result<Option<OrderFile>, StoreError> {
+        let key = key.clone();
+        self.read(move |session| {
+            let key = key.clone();
+            Box::pin(async move { load::whole_order(session, &key).await })
+        })
+        .await
+    }
+
+    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
+        self.read(move |session| Box::pin(load::operation(session, id)))
+            .await
+    }
+
+    async fn log(&self, id: OperationId, page: PageRequest) -> Result<LogPage, StoreError> {
+        self.read(move |session| {
+            let page = page.clone();
+            Box::pin(async move { reads::log(session, id, &page).await })
+        })
+        .await
+    }
+
+    async fn operations(
+        &self,
+        filter: &OperationFilter,
+        page: PageRequest,
+    ) -> Result<Page<Operation>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |session| {
+            let (filter, page) = (filter.clone(), page.clone());
+            Box::pin(async move { reads::operations(session, &filter, &page).await })
+        })
+        .await
+    }
+
+    async fn review(&self, id: ReviewId) -> Result<Option<Review>, StoreError> {
+        self.read(move |session| Box::pin(load::review(session, id)))
+            .await
+    }
+
+    async fn reviews(&self, filter: &ReviewFilter, page: PageRequest) -> Result<Page<Review>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |session| {
+            let (filter, page) = (filter.clone(), page.clone());
+            Box::pin(async move { reads::reviews(session, &filter, &page).await })
+        })
+        .await
+    }
+
+    async fn balances(&self, filter: &BalanceFilter, page: PageRequest) -> Result<Page<Balance>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |session| {
+            let (filter, page) = (filter.clone(), page.clone());
+            Box::pin(async move { reads::balances(session, &filter, &page).await })
+        })
+        .await
+    }
+
+    async fn balances_of(&self, keys: &[StockLineKey]) -> Result<Vec<Balance>, StoreError> {
+        let keys = keys.to_vec();
+        self.read(move |session| {
+            let keys = keys.clone();
+            Box::pin(async move { reads::balances_of(session, &keys).await })
+        })
+        .await
+    }
+
+    async fn movements(&self, sku: &Sku, page: PageRequest) -> Result<Page<MovementRow>, StoreError> {
+        let sku = sku.clone();
+        self.read(move |session| {
+            let (sku, page) = (sku.clone(), page.clone());
+            Box::pin(async move { reads::movements(session, &sku, &page).await })
+        })
+        .await
+    }
+
+    async fn mapping(&self, key: &OfferKey) -> Result<Option<Mapping>, StoreError> {
+        let key = key.clone();
+        self.read(move |session| {
+            let key = key.clone();
+            Box::pin(async move { load::mapping(session, &key).await })
+        })
+        .await
+    }
+
+    async fn counts(&self, now: Timestamp, stale_before: Timestamp) -> Result<Counts, StoreError> {
+        self.read(move |session| Box::pin(counts::counts(session, now, stale_before)))
+            .await
+    }
+
+    async fn next_due(&self, excluded: &[AccountId]) -> Result<Option<Timestamp>, StoreError> {
+        let excluded = excluded.to_vec();
+        self.read(move |session| {
+            let excluded = excluded.clone();
+            Box::pin(async move { lists::next_due(session, &excluded).await })
+        })
+        .await
+    }
+
+    async fn waiting_with_stock(&self) -> Result<Vec<StockLineKey>, StoreError> {
+        self.read(|session| Box::pin(lists::waiting_with_stock(session)))
+            .await
+    }
+
+    async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError> {
+        self.read(|session| Box::pin(reads::open_wide_reviews(session)))
+            .await
+    }
+
+    async fn put_wish(&self, key: &OrderKey, now: Timestamp) -> Result<(), StoreError> {
+        self.write(Plain::PutWish(key.clone(), now)).await.map(|_| ())
+    }
+
+    async fn wishes(&self, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        self.read(move |session| Box::pin(reads::wishes(session, limit)))
+            .await
+    }
+
+    async fn remove_wish(&self, key: &OrderKey) -> Result<(), StoreError> {
+        self.write(Plain::RemoveWish(key.clone())).await.map(|_| ())
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.read(|session| Box::pin(reads::accounts(session))).await
+    }
+
+    async fn put_accounts(&self, accounts: Vec<Account>) -> Result<(), StoreError> {
+        self.write(Plain::PutAccounts(accounts)).await.map(|_| ())
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.read(|session| Box::pin(reads::api_keys(session))).await
+    }
+
+    async fn put_api_key(&self, key: ApiKey) -> Result<(), StoreError> {
+        self.write(Plain::PutApiKey(key)).await.map(|_| ())
+    }
+
+    async fn revoke_api_key(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(Plain::RevokeApiKey(name.to_owned(), now)).await
+    }
+
+    async fn put_final_answer(&self, key: &str, answer: serde_json::Value) -> Result<(), StoreError> {
+        self.write(Plain::PutFinalAnswer(key.to_owned(), answer))
+            .await
+            .map(|_| ())
+    }
+
+    async fn final_answer(&self, key: &str) -> Result<Option<(String, serde_json::Value)>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |session| {
+            let key = key.clone();
+            Box::pin(async move { reads::final_answer(session, &key).await })
+        })
+        .await
+    }
+
+    async fn check(&self, _: Timestamp) -> Result<Vec<Violation>, StoreError> {
+        let begin = self.shared.beginnings.long_read.clone();
+        self.read_from(begin, |session| Box::pin(check::check(session)))
+            .await
+    }
+
+    async fn describe(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let address = Arc::clone(&self.address);
+        self.read(move |session| {
+            let address = Arc::clone(&address);
+            Box::pin(async move { server::describe(session, &address).await })
+        })
+        .await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        if !self.state.close() {
+            return Err(StoreError::Closed);
+        }
+        // Once nobody can ask any more, the writers finish what waits, and end.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writers: Vec<_> = self
+            .writers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .collect();
+        for writer in writers {
+            // A writer that panicked was already told to those who waited for it.
+            let _ = writer.await;
+        }
+        self.shared.sessions.close();
+        Ok(())
+    }
+}
