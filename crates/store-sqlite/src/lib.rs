@@ -21,6 +21,7 @@ mod plans;
 mod readers;
 mod reads;
 mod reconciliations;
+mod reports;
 mod rollouts;
 mod rows;
 mod schema;

@@ -25,6 +25,14 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_reconciliation",
         sql: include_str!("../migrations/0002_reconciliation.sql"),
     },
+    Migration {
+        name: "0003_alerts",
+        sql: include_str!("../migrations/0003_alerts.sql"),
+    },
+    Migration {
+        name: "0004_reports",
+        sql: include_str!("../migrations/0004_reports.sql"),
+    },
 ];
 
 impl Migration {

@@ -12,13 +12,16 @@ use saldo_domain::review::Review;
 use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::view::OrderFile;
 
+use crate::alerts::Alerts;
 use crate::error::StoreError;
 use crate::housekeeping::Housekeeping;
+use crate::moves::Moves;
 use crate::query::{
     Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
     ReviewFilter, StockLineKey, Violation,
 };
 use crate::reconciliations::Reconciliations;
+use crate::reports::Reports;
 use crate::rollouts::Rollouts;
 use crate::tasks::Tasks;
 
@@ -35,13 +38,16 @@ pub struct Rules {
 /// Every method is bounded in rows and time by the backend. What a write method acknowledged has reached the
 /// disk.
 #[async_trait]
-pub trait Store: Reconciliations + Rollouts + Tasks + Housekeeping + Send + Sync + 'static {
+pub trait Store: Reconciliations + Rollouts + Tasks + Housekeeping + Reports + Alerts + Send + Sync + 'static {
     /// Decides a request and stores what it changes, in one transaction that it may share with other requests
     /// waiting at the same moment. A request that is refused spoils no other.
     async fn execute(&self, request: Request) -> Result<Outcome, StoreError>;
 
     /// The same for several requests, in order, in as few transactions as the backend can; one result each.
     async fn execute_all(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>>;
+
+    /// What became of the operations that this process has committed: counters, not a question to the tables.
+    fn moves(&self) -> &Moves;
 
     /// Replaces the settings, for decisions from now on.
     async fn set_policy(&self, policy: Policy) -> Result<(), StoreError>;

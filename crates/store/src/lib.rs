@@ -4,14 +4,17 @@
 //! changes of many requests in one transaction. It decides nothing itself, so all backends keep the same rules.
 //! The suite in `conformance` (a feature) is the one that every backend passes.
 
+pub mod alerts;
 mod contract;
 pub mod deciding;
 mod error;
 pub mod housekeeping;
 pub mod memory;
+pub mod moves;
 mod paging;
 pub mod query;
 pub mod reconciliations;
+pub mod reports;
 pub mod rollouts;
 pub mod tasks;
 pub mod turns;
@@ -19,9 +22,11 @@ pub mod turns;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+pub use alerts::Alerts;
 pub use contract::{Rules, SharedStore, Store};
 pub use error::StoreError;
 pub use housekeeping::Housekeeping;
 pub use reconciliations::Reconciliations;
+pub use reports::Reports;
 pub use rollouts::Rollouts;
 pub use tasks::Tasks;

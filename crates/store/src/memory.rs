@@ -3,16 +3,18 @@
 //! It is what the other backends are compared with, and what most simulations run on. Every method completes at
 //! once: nothing blocks, and nothing is spawned.
 
+mod alerts;
 mod check;
 mod housekeeping;
 mod lists;
 mod reads;
 mod reconciliations;
+mod reports;
 mod rollouts;
 mod tables;
 mod tasks;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -31,6 +33,7 @@ pub use tasks::KeptLease;
 use crate::contract::{Rules, Store};
 use crate::deciding::{RewindingIds, decide_with_loads, in_microseconds};
 use crate::error::StoreError;
+use crate::moves::{Moves, UncommittedMoves};
 use crate::query::{
     Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
     ReviewFilter, StockLineKey, Violation,
@@ -39,10 +42,12 @@ use crate::query::{
 /// A store in memory. What it holds is gone with it.
 pub struct MemoryStore {
     state: Mutex<State>,
+    moves: Arc<Moves>,
 }
 
 struct State {
     tables: Tables,
+    moves: Arc<Moves>,
     policy: Policy,
     ids: RewindingIds,
     closed: bool,
@@ -59,9 +64,12 @@ impl MemoryStore {
     #[must_use]
     pub fn with_tables(rules: Rules, tables: Tables) -> Self {
         let ids = RewindingIds::new(rules.ids);
+        let moves = Arc::new(Moves::default());
         Self {
+            moves: Arc::clone(&moves),
             state: Mutex::new(State {
                 tables,
+                moves,
                 policy: rules.policy,
                 ids,
                 closed: false,
@@ -110,7 +118,10 @@ impl State {
             Ok::<(), StoreError>(())
         };
         let (changes, outcome) = decide_with_loads(&mut view, &request, &self.policy, &mut self.ids, load)?;
+        let mut moves = UncommittedMoves::default();
+        moves.add(&changes);
         self.tables.apply(changes);
+        self.moves.commit(&mut moves);
         Ok(outcome)
     }
 }
@@ -126,6 +137,10 @@ impl Store for MemoryStore {
             .into_iter()
             .map(|request| self.open().and_then(|mut state| state.execute(request)))
             .collect()
+    }
+
+    fn moves(&self) -> &Moves {
+        &self.moves
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), StoreError> {

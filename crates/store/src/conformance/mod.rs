@@ -12,6 +12,7 @@ mod pages;
 mod plain_rows;
 mod random;
 mod reconciliations;
+mod reports;
 mod rollouts;
 mod rules;
 mod same_as_model;
@@ -100,7 +101,20 @@ where
     what_reconciliation_needs(&make).await;
     alerts::exercise(&make).await;
     housekeeping::exercise(&make).await;
+    what_reports_need(&make).await;
     rules::exercise_rules(&make).await;
+}
+
+async fn what_reports_need<F, Made>(make: &F)
+where
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
+{
+    reports::figures_tell_what_happened(&make(forms::rules()).await).await;
+    reports::figures_of_an_account_leave_out_the_others(&make(forms::rules()).await).await;
+    reports::figures_tell_of_differences(&make(forms::rules()).await).await;
+    reports::reports_are_kept_and_listed(&make(forms::rules()).await).await;
+    reports::the_oldest_reports_go(&make(forms::rules()).await).await;
 }
 
 async fn what_reconciliation_needs<F, Made>(make: &F)

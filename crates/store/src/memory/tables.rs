@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use saldo_domain::alert::{Alert, Outgoing};
 use saldo_domain::changes::{Changes, DeliveryChange, FileChange};
 use saldo_domain::delivery::Delivery;
 use saldo_domain::discrepancy::{Discrepancy, Run, Watermark};
-use saldo_domain::ids::{AccountId, DiscrepancyId, LineItemId, OperationId, OrderKey, ReviewId, RunId};
+use saldo_domain::ids::{
+    AccountId, AlertId, DiscrepancyId, LineItemId, MessageId, OperationId, OrderKey, ReportId, ReviewId, RunId,
+};
 use saldo_domain::operation::{LogEntry, Operation};
 use saldo_domain::order::Order;
+use saldo_domain::report::Report;
 use saldo_domain::review::{Review, Subject};
 use saldo_domain::rollout::{Rollout, ShadowOrder};
 use saldo_domain::stock::{Balance, Mapping, Movement, OfferKey, StockKey};
@@ -55,6 +59,10 @@ pub struct Tables {
     pub rollouts: Vec<Rollout>,
     /// When stock was last counted or imported.
     pub stock_counted: Option<Timestamp>,
+    /// Alerts, ended ones too. Their ids grow.
+    pub alerts: BTreeMap<AlertId, Alert>,
+    /// Messages about alerts, sent ones too.
+    pub messages: BTreeMap<MessageId, Outgoing>,
     /// Orders in shadow.
     pub shadow_orders: BTreeMap<OrderKey, ShadowOrder>,
     /// How far each account's orders have landed.
@@ -67,6 +75,8 @@ pub struct Tables {
     pub task_states: BTreeMap<String, TaskState>,
     /// Who may run what, by name.
     pub leases: BTreeMap<String, KeptLease>,
+    /// Reports that were made.
+    pub reports: BTreeMap<ReportId, Report>,
 }
 
 /// What is kept under an idempotency key.
