@@ -1,5 +1,8 @@
 //! Comparing both sides (section 7): runs, one at a time, taken up again after a crash.
 
+mod absent;
+mod act;
+mod compare;
 mod pass;
 
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use crate::engine::{self, Core};
 use crate::leases::Held;
 use crate::service::StockSynchronizationService;
 use pass::AccountPlace;
+pub(crate) use pass::listed_at;
 
 /// Discrepancies in the answer; the rest is asked for by run.
 const ANSWERED_MAX: usize = 1_000;
@@ -89,6 +93,8 @@ struct Place {
     account: Option<AccountPlace>,
     /// What could not be looked at.
     errors: Vec<String>,
+    /// What people should know besides.
+    remarks: Vec<String>,
 }
 
 /// Runs once, after whatever runs now, and after what a crash cut short.
@@ -240,7 +246,8 @@ async fn carry_on(
     } else {
         RunOutcome::Failed
     };
-    run.error = (!place.errors.is_empty()).then(|| place.errors.join("; "));
+    let told = [place.errors, place.remarks].concat();
+    run.error = (!told.is_empty()).then(|| told.join("; "));
     run.place = serde_json::Value::Null;
     core.store.put_run(&run).await?;
     Ok(run)

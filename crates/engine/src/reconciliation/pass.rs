@@ -1,36 +1,536 @@
-//! One account's pass.
+//! One account's pass: every page of its list, and the ledger's orders that the list did not show.
+//!
+//! The service lists the newest first, and so does the ledger: both are walked in step, page by page, and only what
+//! stands at another place in the other list is kept meanwhile.
 
-use saldo_domain::discrepancy::Run;
-use saldo_domain::ids::AccountId;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use saldo_domain::discrepancy::{Run, Watermark};
+use saldo_domain::form::Source;
+use saldo_domain::ids::{AccountId, OrderId, OrderKey};
+use saldo_domain::reconcile::{Flag, Word};
+use saldo_domain::rollout::Rollout;
+use saldo_domain::view::OrderFile;
+use saldo_orders_service::{ListedOrder, Page};
 use saldo_store::StoreError;
+use saldo_store::reconciliations::{BoughtOrder, BoughtRange};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::Place;
+use super::act::{self, Tallied};
+use super::compare::{Compared, Comparer, Row};
+use super::{FULL_PASS_HOURS, Place, place_json, stopping};
+use crate::api::ReconciliationProgress;
+use crate::reading::{ReadError, Reader};
 use crate::service::StockSynchronizationService;
+use crate::{modes, shadow, watermarks};
+
+/// Orders that are asked about at once; the gate bounds it further.
+const TOGETHER: usize = 8;
+/// Tries to read a page, and the pauses between them, in seconds.
+const PAUSES_SECONDS: [u64; 3] = [2, 10, 30];
+/// Pages of which the ids are remembered: an order that comes again on one of the next is the same one.
+const RECENT_PAGES: usize = 3;
+/// How often a list may get shorter while it is read, before it is given up.
+const SHRUNK_MAX: u32 = 100;
+/// Rows that a list may have beyond its total before it is taken for one without end.
+const BEYOND_TOTAL_MAX: u64 = 1_000;
+/// Orders of the ledger that are read ahead at once.
+const WALKED_TOGETHER: usize = 200;
+/// Orders that the list did not show, kept and asked for singly. Of more, nothing is concluded.
+pub(super) const ABSENT_MAX: usize = 1_000;
+/// Orders kept that the list showed before the ledger's walk came to them.
+const SHOWN_EARLY_MAX: usize = 10_000;
+/// A list with less than so many tenths of the orders of the last full one is suspect.
+const SHRUNK_TENTHS: u64 = 9;
 
 /// Where a pass is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct AccountPlace {
+    /// Bought at or after this moment.
+    pub(super) from: Option<Timestamp>,
+    /// Whether it is the whole list.
+    is_full: bool,
+    /// The next row of the list.
     offset: u64,
+    /// Rows of the list in all, as the last page said.
+    total: Option<u64>,
+    /// Orders compared.
+    checked: u64,
+    /// How often the list got shorter.
+    shrunk: u32,
+    /// The last order of the ledger that was walked over.
+    walked: Option<(Timestamp, OrderId)>,
+    /// Orders of the ledger that the list has not shown.
+    pub(super) absent: BTreeSet<OrderId>,
+    /// There were more of these than are kept.
+    pub(super) absent_overflow: bool,
+    /// The list does not look right.
+    pub(super) is_suspect: bool,
 }
 
-pub(super) struct Pass {
-    _account: AccountId,
+/// One account's pass.
+pub(super) struct Pass<'r> {
+    pub(super) service: &'r StockSynchronizationService,
+    pub(super) run: &'r mut Run,
+    place: &'r mut Place,
+    pub(super) account: AccountId,
+    lost: &'r CancellationToken,
+    pub(super) reader: Reader,
+    pub(super) rollout: Rollout,
+    pub(super) at: AccountPlace,
+    watermark: Watermark,
+    /// Whether any discrepancy was open when the pass began, so that some may be closed.
+    closes: bool,
+    /// Ids of the last pages.
+    recent: VecDeque<BTreeSet<OrderId>>,
+    /// Orders of the ledger, read ahead.
+    ahead: VecDeque<BoughtOrder>,
+    is_walked_to_the_end: bool,
+    /// Orders that the list showed before the ledger's walk came to them.
+    shown_early: BTreeMap<OrderId, Timestamp>,
+    /// Orders that could not be compared to the end.
+    pub(super) unread: u64,
 }
 
-impl Pass {
+/// What a page led to.
+enum Read {
+    Page(Page),
+    /// It is to be read again from an earlier row.
+    Again,
+    /// It cannot be read.
+    Not(String),
+}
+
+impl<'r> Pass<'r> {
+    /// Begins, or goes on where the run's place says.
     pub(super) async fn begin(
-        _service: &StockSynchronizationService,
-        _run: &mut Run,
-        _place: &mut Place,
+        service: &'r StockSynchronizationService,
+        run: &'r mut Run,
+        place: &'r mut Place,
         account: AccountId,
-        _lost: &CancellationToken,
+        lost: &'r CancellationToken,
     ) -> Result<Self, StoreError> {
-        Ok(Self { _account: account })
+        let core = service.core();
+        let watermark = watermarks::of(core, account).await?;
+        let at = match place.account.take() {
+            Some(at) => at,
+            None => first_place(run, &watermark, core.now(), core.settings.overlap_days),
+        };
+        Ok(Self {
+            rollout: modes::in_force(core).await?,
+            reader: Reader::new(core),
+            closes: !core.store.open_discrepancies().await?.is_empty(),
+            service,
+            run,
+            place,
+            account,
+            lost,
+            at,
+            watermark,
+            recent: VecDeque::new(),
+            ahead: VecDeque::new(),
+            is_walked_to_the_end: false,
+            shown_early: BTreeMap::new(),
+            unread: 0,
+        })
     }
 
+    /// Reads the list to its end and compares; says why where it cannot.
     pub(super) async fn go(&mut self) -> Result<Result<(), String>, StoreError> {
-        Ok(Ok(()))
+        loop {
+            let page = match self.read_page().await? {
+                Read::Page(page) => page,
+                Read::Again => continue,
+                Read::Not(why) => return Ok(Err(why)),
+            };
+            let is_limited = self.limit_reached(page.orders.len());
+            let rows = (page.orders.len() + page.unreadable.len()) as u64;
+            let is_last = !page.has_next && self.at.offset + rows >= page.total;
+            if rows == 0 && !is_last {
+                return Ok(Err(format!(
+                    "the list ended after {} of {} orders; what it lacks is not concluded from",
+                    self.at.offset, page.total
+                )));
+            }
+            let oldest = page
+                .orders
+                .iter()
+                .filter_map(|order| listed_at(&order.form))
+                .min();
+            self.page(page).await?;
+            if !is_limited
+                && !is_last
+                && let Some(oldest) = oldest
+            {
+                self.walk(Some(oldest)).await?;
+            }
+            self.at.offset += rows;
+            self.checkpoint().await?;
+            if is_limited {
+                return Ok(self.told());
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.walk(None).await?;
+        self.absent().await?;
+        self.keep_watermark().await?;
+        Ok(self.told())
     }
+
+    fn told(&self) -> Result<(), String> {
+        if self.unread > 0 {
+            return Err(format!(
+                "{} orders could not be asked about; the next run does",
+                self.unread
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many orders may still be compared; the page is cut to it.
+    fn limit_reached(&self, orders: usize) -> bool {
+        let limit = self.run.scope.limit;
+        limit.is_some_and(|limit| self.at.checked + orders as u64 >= limit)
+    }
+
+    async fn read_page(&mut self) -> Result<Read, StoreError> {
+        let mut pauses = PAUSES_SECONDS.into_iter();
+        loop {
+            if self.lost.is_cancelled() || self.service.core().stop.is_cancelled() {
+                return Err(stopping());
+            }
+            let range = (self.at.from, self.run.scope.to);
+            let answer = self
+                .reader
+                .list_page(self.account, self.at.offset, range.0, range.1)
+                .await;
+            self.run.tally.calls += self.reader.take_calls();
+            let why = match answer {
+                Ok(page) => return Ok(self.accept(page)),
+                Err(ReadError::Stopping) => return Err(stopping()),
+                Err(error) => error,
+            };
+            match pauses.next() {
+                Some(pause) if !why.is_permanent() => {
+                    tracing::info!(account = %self.account, %why, pause, "a page of the list will be read again");
+                    self.pause(Duration::from_secs(pause)).await?;
+                }
+                _ => {
+                    return Ok(Read::Not(format!(
+                        "its list could not be read from row {} on: {why}",
+                        self.at.offset
+                    )));
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<(), StoreError> {
+        tokio::select! {
+            biased;
+            () = self.service.core().stop.cancelled() => Err(stopping()),
+            () = tokio::time::sleep(pause) => Ok(()),
+        }
+    }
+
+    /// Takes notice of how long the list is. One that got shorter has moved rows that were not read yet to where
+    /// rows were read already: it is read again from there.
+    fn accept(&mut self, page: Page) -> Read {
+        let before = self.at.total.replace(page.total);
+        match before {
+            None => self.run.tally.expected += page.total,
+            Some(before) if page.total < before && self.at.offset > 0 => {
+                self.at.shrunk += 1;
+                self.at.offset = self.at.offset.saturating_sub(before - page.total);
+                if self.at.shrunk > SHRUNK_MAX {
+                    return Read::Not("its list gets shorter again and again while it is read".to_owned());
+                }
+                return Read::Again;
+            }
+            Some(_) => {}
+        }
+        if self.at.offset > page.total.saturating_add(BEYOND_TOTAL_MAX) {
+            return Read::Not(format!("its list does not end, although it says {}", page.total));
+        }
+        for row in &page.unreadable {
+            tracing::warn!(
+                account = %self.account, row = self.at.offset + row.position as u64, row.reason,
+                "a row of the list cannot be read, and is left out"
+            );
+        }
+        self.at.is_suspect |= page.suspect;
+        Read::Page(page)
+    }
+
+    /// Compares what a page shows.
+    async fn page(&mut self, page: Page) -> Result<(), StoreError> {
+        let limit = self.run.scope.limit.unwrap_or(u64::MAX);
+        let left = usize::try_from(limit.saturating_sub(self.at.checked)).unwrap_or(usize::MAX);
+        let word = if self.at.is_suspect {
+            Word::Suspect
+        } else {
+            Word::Listed
+        };
+        let mut ids = BTreeSet::new();
+        let mut rows = Vec::with_capacity(page.orders.len());
+        for ListedOrder { order_id, form, flag } in page.orders {
+            let is_new =
+                ids.insert(order_id.clone()) && self.recent.iter().all(|page| !page.contains(&order_id));
+            if is_new && rows.len() < left {
+                let key = OrderKey {
+                    account: self.account,
+                    order: order_id,
+                };
+                let mut row = Row::shown(key, &form, Source::Listed, word);
+                row.flag = Flag::Listed(flag);
+                rows.push(row);
+            }
+        }
+        self.recent.push_back(ids);
+        if self.recent.len() > RECENT_PAGES {
+            self.recent.pop_front();
+        }
+        self.load_files(&mut rows).await?;
+        for row in &rows {
+            self.was_shown(row);
+        }
+        self.compare_shadows(&rows).await?;
+        self.compare(rows).await
+    }
+
+    pub(super) async fn load_files(&self, rows: &mut [Row]) -> Result<(), StoreError> {
+        let keys: Vec<OrderKey> = rows.iter().map(|row| row.key.clone()).collect();
+        let files = self.service.store().order_files(&keys).await?;
+        for (row, file) in rows.iter_mut().zip(files) {
+            row.file = file;
+        }
+        Ok(())
+    }
+
+    async fn compare_shadows(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let seen: Vec<(OrderKey, bool)> = rows
+            .iter()
+            .filter(|row| row.file.as_ref().is_some_and(shadow::may_be_in_shadow))
+            .filter_map(|row| match row.flag {
+                Flag::Listed(flag) | Flag::Confirmed(flag) => Some((row.key.clone(), flag)),
+                Flag::Unread => None,
+            })
+            .collect();
+        shadow::compare(self.service.core(), &self.reader, &seen).await
+    }
+
+    /// Compares orders, records what differs, and does what follows.
+    pub(super) async fn compare(&mut self, mut rows: Vec<Row>) -> Result<(), StoreError> {
+        let mut compared = self.ask_about(&mut rows).await;
+        // A list that was found to lie is believed in nothing: also where it seemed to agree.
+        if compared.iter().any(|one| one.list_lied) && !self.at.is_suspect {
+            tracing::warn!(account = %self.account, "the list shows false for flags that are true: it is not believed");
+            self.at.is_suspect = true;
+            for row in &mut rows {
+                if row.word == Word::Listed {
+                    row.word = Word::Suspect;
+                }
+            }
+            compared = self.ask_about(&mut rows).await;
+        }
+        self.run.tally.calls += self.reader.take_calls();
+        let checked = compared.iter().filter(|one| one.unread.is_none()).count() as u64;
+        self.unread += compared.len() as u64 - checked;
+        self.at.checked += checked;
+        self.run.tally.checked += checked;
+        let mut keys = Vec::new();
+        for (row, one) in rows.iter().zip(&compared) {
+            match &one.unread {
+                None => keys.push(row.key.clone()),
+                Some(ReadError::Stopping) => return Err(stopping()),
+                Some(error) => tracing::debug!(order = %row.key, %error, "an order could not be compared"),
+            }
+        }
+        let Tallied {
+            found,
+            fixed,
+            for_review,
+        } = act::follow(self.service, self.run.id, &self.run.by, compared).await?;
+        self.run.tally.found += found;
+        self.run.tally.fixed += fixed;
+        self.run.tally.for_review += for_review;
+        if self.closes {
+            let core = self.service.core();
+            core.store
+                .close_discrepancies(self.run.id, &keys, core.now())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn ask_about(&self, rows: &mut [Row]) -> Vec<Compared> {
+        let comparer = Comparer {
+            core: self.service.core(),
+            reader: &self.reader,
+            rollout: &self.rollout,
+            auto_fix: self.run.scope.auto_fix,
+        };
+        let comparer = &comparer;
+        let asked: Vec<BoxFuture<'_, Compared>> =
+            rows.iter_mut().map(|row| comparer.compare(row).boxed()).collect();
+        futures::stream::iter(asked).buffered(TOGETHER).collect().await
+    }
+
+    /// The list shows an order: it is not absent, wherever the ledger's walk is.
+    fn was_shown(&mut self, row: &Row) {
+        let order = &row.key.order;
+        if self.at.absent.remove(order) {
+            return;
+        }
+        let Some(known) = row.file.as_ref().filter(|file| file.order.touched) else {
+            return;
+        };
+        let at = ledger_at(known);
+        let is_passed = self.at.walked.as_ref().is_some_and(|(walked, _)| at > *walked);
+        if !is_passed && self.shown_early.len() < SHOWN_EARLY_MAX {
+            self.shown_early.insert(order.clone(), at);
+        }
+    }
+
+    /// Walks the ledger's orders down to a moment, or to the end of the range: what was not shown by then is kept.
+    async fn walk(&mut self, down_to: Option<Timestamp>) -> Result<(), StoreError> {
+        loop {
+            if self.ahead.is_empty() && !self.is_walked_to_the_end {
+                self.read_ahead().await?;
+            }
+            let is_next = |next: &BoughtOrder| down_to.is_none_or(|moment| next.bought_at > moment);
+            let Some(next) = self.ahead.pop_front_if(|next| is_next(next)) else {
+                return Ok(());
+            };
+            self.at.walked = Some((next.bought_at, next.order.clone()));
+            if self.shown_early.remove(&next.order).is_some() {
+                continue;
+            }
+            if self.at.absent.len() < ABSENT_MAX {
+                self.at.absent.insert(next.order);
+            } else {
+                self.at.absent_overflow = true;
+            }
+        }
+    }
+
+    async fn read_ahead(&mut self) -> Result<(), StoreError> {
+        let after = self.at.walked.clone();
+        let range = BoughtRange {
+            account: self.account,
+            from: self.at.from,
+            to: self.run.scope.to,
+            after: after.map(|(bought_at, order)| BoughtOrder { bought_at, order }),
+        };
+        let orders = self
+            .service
+            .store()
+            .touched_orders(&range, WALKED_TOGETHER)
+            .await?;
+        self.is_walked_to_the_end = orders.is_empty();
+        self.ahead.extend(orders);
+        Ok(())
+    }
+
+    /// Whether the list is so much shorter than the last full one that it proves nothing.
+    pub(super) fn has_shrunk(&self) -> bool {
+        let before = self.watermark.last_full_total;
+        let total = self.at.total.unwrap_or(0);
+        self.at.is_full && before.is_some_and(|before| total * 10 < before * SHRUNK_TENTHS)
+    }
+
+    pub(super) const fn total(&self) -> u64 {
+        match self.at.total {
+            Some(total) => total,
+            None => 0,
+        }
+    }
+
+    /// Something that people should know, although everything was looked at.
+    pub(super) fn remark(&mut self, remark: &str) {
+        tracing::warn!(account = %self.account, remark, "reconciliation");
+        self.place
+            .remarks
+            .push(format!("account {}: {remark}", self.account));
+    }
+
+    pub(super) async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let core = self.service.core();
+        self.place.account = Some(self.at.clone());
+        self.run.place = place_json(self.place);
+        core.store.put_run(self.run).await?;
+        let accounts = self.place.accounts.as_ref().map_or(0, Vec::len);
+        core.progress.send_replace(Some(ReconciliationProgress {
+            run: self.run.id,
+            scope: self.run.scope.clone(),
+            started_at: self.run.started_at,
+            account: Some(self.account),
+            accounts_done: self.place.done,
+            accounts,
+            tally: self.run.tally,
+        }));
+        Ok(())
+    }
+
+    /// Keeps that the list was read to its end.
+    async fn keep_watermark(&mut self) -> Result<(), StoreError> {
+        if self.at.is_suspect {
+            self.remark(
+                "its list did not look right; nothing was done on its word, and absence is not concluded",
+            );
+        }
+        let core = self.service.core();
+        let now = core.now();
+        let is_trusted = self.at.is_full && !self.at.is_suspect && self.unread == 0;
+        let total = self.at.total;
+        watermarks::change(core, self.account, |mark| {
+            mark.last_pass_at = Some(now);
+            if is_trusted {
+                mark.last_full_pass_at = Some(now);
+                mark.last_full_total = total;
+            }
+        })
+        .await
+    }
+}
+
+fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, overlap_days: i64) -> AccountPlace {
+    let scope = &run.scope;
+    let full_since = watermark.last_full_pass_at;
+    let is_fresh = full_since
+        .is_some_and(|at| at <= now && now.duration_since(at) < SignedDuration::from_hours(FULL_PASS_HOURS));
+    let landed = watermark.landed.filter(|_| scope.since_watermark && is_fresh);
+    let overlap = SignedDuration::from_hours(overlap_days.clamp(0, 36_500) * 24);
+    let since = landed.map(|landed| landed.checked_sub(overlap).unwrap_or(Timestamp::MIN));
+    let from = scope.from.max(since);
+    AccountPlace {
+        is_full: from.is_none() && scope.to.is_none() && scope.limit.is_none(),
+        from,
+        offset: 0,
+        total: None,
+        checked: 0,
+        shrunk: 0,
+        walked: None,
+        absent: BTreeSet::new(),
+        absent_overflow: false,
+        is_suspect: false,
+    }
+}
+
+/// What the service sorts its list by: when the first line was bought.
+pub(crate) fn listed_at(form: &serde_json::Value) -> Option<Timestamp> {
+    let bought_at = form.get("lineItems")?.get(0)?.get("boughtAt")?;
+    bought_at.as_str()?.parse().ok()
+}
+
+/// What the ledger sorts its orders by.
+fn ledger_at(file: &OrderFile) -> Timestamp {
+    file.order.bought_at.unwrap_or(file.order.created_at)
 }
