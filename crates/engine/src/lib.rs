@@ -34,6 +34,8 @@ mod reading;
 
 mod poller;
 
+mod watermarks;
+
 mod shadow;
 
 mod reconciliation;
