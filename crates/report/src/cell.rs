@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(change(Cell::Count(150), Cell::Count(100)), "+50%");
         assert_eq!(change(Cell::Count(97), Cell::Count(100)), "\u{2212}3.0%");
         assert_eq!(change(Cell::Count(5), Cell::Count(0)), "new");
-        assert_eq!(change(Cell::Count(0), Cell::Count(0)), "same");
+        assert_eq!(change(Cell::Count(0), Cell::Count(0)), "±0");
         assert_eq!(
             change(Cell::Rate(Some(0.99)), Cell::Rate(Some(0.995))),
             "\u{2212}0.50 pp"

@@ -14,7 +14,7 @@ file-name = sync-report
 
 column-measure = Measure
 column-now = This period
-column-before = Period before
+column-before = Before
 column-change = Change
 column-type = Operation
 column-recorded = Recorded
@@ -193,6 +193,6 @@ unit-minute = { $n } min
 unit-second = { $n } s
 unit-millisecond = { $n } ms
 change-new = new
-change-same = same
+change-same = ±0
 change-points = { $n } pp
 value-none = –

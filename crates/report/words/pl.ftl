@@ -14,7 +14,7 @@ file-name = raport-synchronizacji
 
 column-measure = Miara
 column-now = Ten okres
-column-before = Poprzedni okres
+column-before = Poprzednio
 column-change = Zmiana
 column-type = Operacja
 column-recorded = Zapisane
@@ -193,6 +193,6 @@ unit-minute = { $n } min
 unit-second = { $n } s
 unit-millisecond = { $n } ms
 change-new = nowe
-change-same = bez zmian
+change-same = ±0
 change-points = { $n } p.p.
 value-none = –

@@ -14,7 +14,7 @@ file-name = otchet-o-sinkhronizatsii
 
 column-measure = Показатель
 column-now = Этот период
-column-before = Предыдущий период
+column-before = Ранее
 column-change = Изменение
 column-type = Операция
 column-recorded = Записано
@@ -193,6 +193,6 @@ unit-minute = { $n } мин
 unit-second = { $n } с
 unit-millisecond = { $n } мс
 change-new = новое
-change-same = без изменений
+change-same = ±0
 change-points = { $n } п. п.
 value-none = –

@@ -41,6 +41,8 @@ pub struct SqliteStore {
     jobs: Sender<Job>,
     waiting: Arc<AtomicUsize>,
     readers: Readers,
+    /// For questions that look at everything: they wait for each other, and nobody else waits for them.
+    long_readers: Readers,
     state: Arc<SharedState>,
     options: SqliteOptions,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -63,7 +65,9 @@ impl SqliteStore {
         if is_new {
             sync_directory(&path)?;
         }
-        let (readers, threads) = Readers::start(&path, options.readers)?;
+        let (readers, mut threads) = Readers::start(&path, options.readers)?;
+        let (long_readers, long_threads) = Readers::start(&path, 1)?;
+        threads.extend(long_threads);
         let (jobs, received) = channel();
         let state = Arc::new(SharedState::default());
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -90,6 +94,7 @@ impl SqliteStore {
             jobs,
             waiting,
             readers,
+            long_readers,
             state,
             options,
             writer,
@@ -183,6 +188,15 @@ impl SqliteStore {
         self.state.check()?;
         self.readers.ask(question).await
     }
+
+    /// The same for a question that may take seconds.
+    pub(crate) async fn read_at_length<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.state.check()?;
+        self.long_readers.ask(question).await
+    }
 }
 
 /// The writer ended without an answer: it may have been in the middle of the commit.
@@ -228,6 +242,7 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         // The writer ends once nobody can ask it any more, and only then is the lock free for the next store.
         self.readers.stop();
+        self.long_readers.stop();
         let (unconnected, _) = channel();
         drop(std::mem::replace(&mut self.jobs, unconnected));
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -441,6 +456,7 @@ impl Store for SqliteStore {
     async fn close(&self) -> Result<(), StoreError> {
         self.state.check()?;
         self.readers.stop();
+        self.long_readers.stop();
         self.ask_writer(|answer| Job::Close { answer }).await.map(|_| ())
     }
 }

@@ -89,5 +89,6 @@ pub(super) async fn dump(store: &dyn Store, orders: &[OrderKey], offers: &[Offer
         "{:?}",
         must!(store.open_wide_reviews().await, "open_wide_reviews")
     ));
+    lines.extend(super::reports::figures(store).await);
     lines
 }
