@@ -349,7 +349,9 @@ pub(crate) fn in_the_way(connection: &Connection, key: &OrderKey) -> Result<InTh
             one(connection, unfinished, [id.as_uuid().as_bytes()], |_| Ok(()))?.is_some();
     }
     Ok(InTheWay {
-        owes_delivery: exists("SELECT 1 FROM delivery WHERE account = ?1 AND order_id = ?2")?,
+        owes_delivery: exists(
+            "SELECT 1 FROM orders WHERE account = ?1 AND order_id = ?2 AND due_at IS NOT NULL",
+        )?,
         has_open_review: exists(
             "SELECT 1 FROM review WHERE account = ?1 AND order_id = ?2 AND answered_at IS NULL LIMIT 1",
         )?,

@@ -50,7 +50,9 @@ fn check_plans(connection: &Connection) {
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();
-        let is_sorted_rightly = SORTED.iter().any(|index| steps.iter().any(|step| step.contains(index)));
+        let is_sorted_rightly = SORTED
+            .iter()
+            .any(|index| steps.iter().any(|step| step.contains(index)));
         for step in &steps {
             let is_walk = step.starts_with("SCAN ")
                 && !step.contains(" USING ")
