@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use saldo_domain::decide::{
-    AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, Receipt, Refund, RefundLine, Request,
-    Resolve, RollBack, Settle, StockLine, TakeIn, Transfer,
+    Adopt, AdoptedLine, AnswerKey, ClaimOrders, ClaimRequest, Command, Count, Deduct, Map, Receipt, Refund,
+    RefundLine, Request, Resolve, RollBack, Settle, StockLine, TakeIn, Transfer,
 };
 use saldo_domain::delivery::{Claim, Failure, Outcome as AttemptOutcome};
 use saldo_domain::form::{CopyLine, FormStatus, OrderCopy, Source};
@@ -76,6 +76,15 @@ pub(super) enum Act {
     },
     Count {
         lines: Vec<(u8, u8, i64)>,
+    },
+    Import {
+        lines: Vec<(u8, u8, i64)>,
+    },
+    Adopt {
+        order: Pick,
+        sku: u8,
+        quantity: i64,
+        hand_over: bool,
     },
     Transfer {
         sku: u8,
@@ -282,6 +291,9 @@ fn goods_acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         5 => vec((0..3_u8, 0..2_u8, 1..8_i64), 1..3).prop_map(|lines| Act::Receive { lines }),
         2 => lines().prop_map(|lines| Act::Count { lines }),
+        2 => lines().prop_map(|lines| Act::Import { lines }),
+        2 => (pick(), 0..3_u8, 1..4_i64, any::<bool>())
+            .prop_map(|(order, sku, quantity, hand_over)| Act::Adopt { order, sku, quantity, hand_over }),
         1 => (0..3_u8, 0..2_u8, 0..2_u8, 1..4_i64)
             .prop_map(|(sku, from, to, quantity)| Act::Transfer { sku, from, to, quantity }),
         1 => (1..=2_u8, 0..3_u8, vec((0..3_u8, 1..3_i64), 1..3))
@@ -452,6 +464,26 @@ fn stock_command(act: &Act) -> Option<Command> {
         Act::Count { lines } => Command::Count(Count {
             lines: stock_lines(lines),
             reason: "a count".to_owned(),
+        }),
+        Act::Import { lines } => Command::Import(Count {
+            lines: stock_lines(lines),
+            reason: "a list".to_owned(),
+        }),
+        Act::Adopt {
+            order,
+            sku: number,
+            quantity,
+            hand_over,
+        } => Command::Adopt(Adopt {
+            key: order.key(),
+            lines: vec![AdoptedLine {
+                sku: sku(&format!("SKU-{number}")),
+                quantity: *quantity,
+                warehouse: None,
+            }],
+            flag_confirmed: Some(!hand_over),
+            hand_over: *hand_over,
+            source: Some("sale".to_owned()),
         }),
         Act::Transfer {
             sku: sku_number,

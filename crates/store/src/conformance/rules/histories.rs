@@ -13,7 +13,9 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, SetMode, TakeIn};
+use saldo_domain::decide::{
+    Adopt, AdoptedLine, Adoption, ClaimOrders, ClaimRequest, Command, Outcome, SetMode, TakeIn,
+};
 use saldo_domain::delivery::{Claim, Failure, Outcome as Attempt};
 use saldo_domain::form::Source;
 use saldo_domain::review::{Resolution, ReviewReason};
@@ -53,6 +55,13 @@ enum Step {
     Wait(i64),
     Wild(Wild),
     Pulled(Pulled),
+    /// The old way says that it has deducted an order, and perhaps hands its flag over.
+    Adopt {
+        order: usize,
+        sku: usize,
+        quantity: i64,
+        hand_over: bool,
+    },
 }
 
 /// What only wild histories have.
@@ -169,6 +178,18 @@ fn with_service() -> impl Strategy<Value = Step> {
     prop_oneof![3 => wild(), 1 => thing.prop_map(Step::Pulled)]
 }
 
+fn with_the_old_way() -> impl Strategy<Value = Step> {
+    let adopt = (0..ORDERS.len(), 0..2_usize, 1..4_i64, any::<bool>()).prop_map(
+        |(order, sku, quantity, hand_over)| Step::Adopt {
+            order,
+            sku,
+            quantity,
+            hand_over,
+        },
+    );
+    prop_oneof![4 => with_service(), 1 => adopt]
+}
+
 /// Draws histories and lives through them.
 pub(super) async fn exercise<F, Made>(make: &F)
 where
@@ -187,6 +208,8 @@ where
         live_through(make, seed, prop::collection::vec(tame(), 1..60), true).await;
         live_through(make, seed, prop::collection::vec(wild(), 1..60), false).await;
         live_through(make, seed, prop::collection::vec(with_service(), 1..60), false).await;
+        let with_all = prop::collection::vec(with_the_old_way(), 1..60);
+        live_through(make, seed, with_all, false).await;
     }
 }
 
@@ -341,6 +364,12 @@ impl History {
             }
             Step::Wild(ref thing) => self.wild(thing).await?,
             Step::Pulled(ref thing) => self.pulled(thing).await?,
+            Step::Adopt {
+                order,
+                sku,
+                quantity,
+                hand_over,
+            } => self.adopt(order, sku, quantity, hand_over).await?,
         }
         Ok(())
     }
@@ -550,6 +579,34 @@ impl History {
     }
 
     /// What came in is there, or is taken.
+    async fn adopt(
+        &mut self,
+        order: usize,
+        sku: usize,
+        quantity: i64,
+        hand_over: bool,
+    ) -> Result<(), String> {
+        let line = AdoptedLine {
+            sku: super::world::sku(SKUS[sku]),
+            quantity,
+            warehouse: None,
+        };
+        let adopt = Adopt {
+            key: key(ORDERS[order]),
+            lines: vec![line],
+            flag_confirmed: Some(!hand_over),
+            hand_over,
+            source: None,
+        };
+        if let Some(Outcome::Adopted(outcome)) = self.ask(Command::Adopt(adopt)).await?
+            && outcome.adoption == Adoption::HandedOver
+        {
+            // What the old way had taken was there before.
+            self.received[sku] += quantity;
+        }
+        Ok(())
+    }
+
     async fn conserve(&self) -> Result<(), String> {
         for (sku, received) in SKUS.into_iter().zip(self.received) {
             let there = self.world.balance(sku).await.unwrap_or(0);
