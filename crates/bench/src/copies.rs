@@ -12,14 +12,7 @@ const COPIES_PER_STEP: usize = 50_000;
 /// Sequences of movements that are left free for the orders that are there already.
 const SEQUENCES_LEFT: usize = 1_000;
 
-const TABLES: [&str; 6] = [
-    "orders",
-    "line_holder",
-    "operation",
-    "movement",
-    "log",
-    "delivery",
-];
+const TABLES: [&str; 5] = ["orders", "line_holder", "operation", "movement", "log"];
 
 /// Copies the one order of a closed database so many times. What each copy has of its own, by column; everything
 /// else is that of the order.
@@ -66,6 +59,7 @@ fn copying(connection: &Connection, table: &str) -> anyhow::Result<String> {
     let of_order = match table {
         "movement" => "line IS NOT NULL",
         "log" => "operation IN (SELECT id FROM operation WHERE order_id IS NOT NULL)",
+        "line_holder" => "true",
         _ => "order_id IS NOT NULL",
     };
     connection.execute_batch(&format!(
@@ -89,6 +83,8 @@ fn value(table: &str, column: &str) -> String {
         ("operation", "id")
         | ("movement" | "log", "operation")
         | ("orders", "first_operation" | "operations") => "unhex(printf('%032x', n))".to_owned(),
+        // The first number is that of the order itself.
+        ("orders", "number") | ("line_holder", "holder") => "n + 1".to_owned(),
         ("log", "id") => "unhex(printf('%032x', n * 16 + version))".to_owned(),
         ("movement", "sku") => format!("printf('KUB-330-%04d', n % {SKUS})"),
         ("movement", "sequence") => format!("{sequence} + 1"),

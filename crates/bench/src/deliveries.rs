@@ -11,6 +11,7 @@ use saldo_engine::clock::Clock;
 use saldo_store::Store;
 
 use crate::clock::{RealClock, instant, per_second};
+use crate::cpu::{WriterWork, writer_microseconds};
 use crate::ledger::{self, Ledger};
 use crate::orders;
 use crate::report::{self, Beside, Goal, Row};
@@ -28,13 +29,14 @@ const ROUND_MAX: Duration = Duration::from_secs(300);
 /// Measures.
 pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
     let stub = Stub::start().await?;
-    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    let (mut ours, mut beside, mut work) = (Vec::new(), Vec::new(), WriterWork::default());
     for round in 0..run.rounds {
-        ours.push(deliver(&stub, round).await?);
+        ours.push(deliver(&stub, round, &mut work).await?);
         beside.push(bare(&stub.base_url(), round).await?);
     }
+    let what = "deliveries to a stub, claim and record included";
     report::print(&Row {
-        what: "deliveries to a stub, claim and record included".to_owned(),
+        what: what.to_owned(),
         unit: "orders/s",
         ours: Spread::of(&ours),
         beside: Some(Beside {
@@ -44,11 +46,12 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
         }),
         goal: Goal::AtLeast(8_000.0),
     });
+    report::print_work(what, &work);
     Ok(())
 }
 
 /// Takes in orders, and then measures how fast what they owe is worked off.
-async fn deliver(stub: &Stub, round: usize) -> anyhow::Result<f64> {
+async fn deliver(stub: &Stub, round: usize, work: &mut WriterWork) -> anyhow::Result<f64> {
     let ledger = Ledger::new().await?;
     let requests = orders::make(ORDERS, round as u64)?
         .into_iter()
@@ -58,7 +61,7 @@ async fn deliver(stub: &Stub, round: usize) -> anyhow::Result<f64> {
         anyhow::ensure!(matches!(result?, Outcome::Order(_)), "an order was not taken in");
     }
     let answered_before = stub.answered.load(Ordering::Relaxed);
-    let began = instant();
+    let (began, worked) = (instant(), writer_microseconds());
     let engine = engine::start(ledger.store.clone(), &stub.base_url())?;
     while stub.answered.load(Ordering::Relaxed) < answered_before + ORDERS {
         anyhow::ensure!(began.elapsed() < ROUND_MAX, "the deliveries do not end");
@@ -70,6 +73,7 @@ async fn deliver(stub: &Stub, round: usize) -> anyhow::Result<f64> {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let rate = per_second(ORDERS, began.elapsed());
+    work.note(worked, ORDERS);
     engine.stop().await;
     Ok(rate)
 }

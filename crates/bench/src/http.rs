@@ -9,6 +9,7 @@ use saldo_web::WebOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::cpu::{WriterWork, writer_microseconds};
 use crate::intake::raw;
 use crate::ledger::Ledger;
 use crate::load::{Target, flat_out, p99_ms, paced};
@@ -39,16 +40,19 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
 
 async fn one_by_one(run: &Run) -> anyhow::Result<()> {
     let echo = Served::echo().await?;
-    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    let (mut ours, mut beside, mut work) = (Vec::new(), Vec::new(), WriterWork::default());
     for round in 0..run.rounds {
         let bodies = bodies(&orders::make(ORDERS, round as u64)?);
         let ledger = Ledger::new().await?;
         let saldo = Served::saldo(&ledger).await?;
+        let before = writer_microseconds();
         ours.push(flat_out(&saldo.target(ONE_ORDER, CONNECTIONS), bodies.clone()).await?);
+        work.note(before, ORDERS);
         beside.push(flat_out(&echo.target("/", CONNECTIONS), bodies).await?);
     }
+    let what = format!("intake over HTTP, one order a request, {CONNECTIONS} connections");
     report::print(&Row {
-        what: format!("intake over HTTP, one order a request, {CONNECTIONS} connections"),
+        what: what.clone(),
         unit: "orders/s",
         ours: Spread::of(&ours),
         beside: Some(Beside {
@@ -58,6 +62,7 @@ async fn one_by_one(run: &Run) -> anyhow::Result<()> {
         }),
         goal: Goal::RatioAtLeast(0.4),
     });
+    report::print_work(&what, &work);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use saldo_store::Store;
 use tokio::task::JoinSet;
 
 use crate::clock::{instant, per_second};
+use crate::cpu::{WriterWork, writer_microseconds};
 use crate::ledger::{self, Ledger};
 use crate::orders::{self, Order};
 use crate::raw_loop::RawOrders;
@@ -44,11 +45,13 @@ async fn measure(
     orders: usize,
     goal: Goal,
 ) -> anyhow::Result<()> {
-    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    let (mut ours, mut beside, mut work) = (Vec::new(), Vec::new(), WriterWork::default());
     for round in 0..run.rounds {
         let orders = orders::make(orders, round as u64)?;
         let ledger = Ledger::new().await?;
+        let (count, before) = (orders.len(), writer_microseconds());
         ours.push(intake(&ledger, entrance, orders, callers).await?);
+        work.note(before, count);
         let directory = ledger.close().await?;
         let rows = RawOrders::read(&directory.path().join("saldo.db"))?;
         beside.push(raw(&rows).await?);
@@ -57,8 +60,9 @@ async fn measure(
         Entrance::Store => "store",
         Entrance::Service => "service",
     };
+    let what = format!("intake in the process by the {way}, {callers} at once");
     report::print(&Row {
-        what: format!("intake in the process by the {way}, {callers} at once"),
+        what: what.clone(),
         unit: "orders/s",
         ours: Spread::of(&ours),
         beside: Some(Beside {
@@ -68,6 +72,7 @@ async fn measure(
         }),
         goal,
     });
+    report::print_work(&what, &work);
     Ok(())
 }
 

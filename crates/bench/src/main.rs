@@ -4,6 +4,7 @@
 mod claims;
 mod clock;
 mod copies;
+mod cpu;
 mod deliveries;
 mod engine;
 mod http;

@@ -14,13 +14,15 @@ use crate::clock::{instant, per_second};
 const ORDERS_PER_TRANSACTION: usize = 100;
 
 /// The tables that an order has rows in, each with the column that tells whose row it is.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 5] = [
     ("orders", "order_id"),
-    ("line_holder", "order_id"),
+    (
+        "line_holder",
+        "(SELECT order_id FROM orders WHERE number = holder)",
+    ),
     ("operation", "order_id"),
     ("movement", "operation"),
     ("log", "operation"),
-    ("delivery", "order_id"),
 ];
 const MOVEMENT: usize = 3;
 

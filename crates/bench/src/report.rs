@@ -1,5 +1,6 @@
 //! The table of results, as it is printed.
 
+use crate::cpu::WriterWork;
 use crate::spread::Spread;
 
 /// What a figure is compared with, in the same run.
@@ -65,6 +66,19 @@ impl Row {
 pub(crate) fn print_head() {
     println!("| what | unit | Saldo | beside it | ratio | goal |");
     println!("| --- | --- | ---: | ---: | ---: | --- |");
+}
+
+/// Prints how much the writing thread works for an order, where that is known.
+pub(crate) fn print_work(what: &str, work: &WriterWork) {
+    if !work.rounds().is_empty() {
+        print(&Row {
+            what: format!("{what}: work of the writing thread"),
+            unit: "µs an order",
+            ours: Spread::of(work.rounds()),
+            beside: None,
+            goal: Goal::None,
+        });
+    }
 }
 
 /// Prints one row, as soon as it is known.

@@ -63,6 +63,8 @@ pub struct ChangedOperation {
     pub position: usize,
     /// Whether it is new.
     pub is_new: bool,
+    /// Whether what it moves is new or different: most changes only move it on.
+    pub lines_changed: bool,
 }
 
 /// How the order row itself changed.
@@ -92,8 +94,10 @@ pub enum DeliveryChange {
 pub struct FileChange {
     /// The file as it shall be stored.
     pub after: OrderFile,
-    /// How the order row changed, its lines apart.
+    /// How the order changed.
     pub order: RowChange,
+    /// Whether nothing of the order is different but what was confirmed of its flag, as with every delivery.
+    pub only_confirmed: bool,
     /// Whether the SKUs that it waits for changed.
     pub awaited_changed: bool,
     /// Positions of lines that are new, moved here or different.
@@ -104,6 +108,8 @@ pub struct FileChange {
     pub changed_operations: Vec<ChangedOperation>,
     /// How the delivery changed.
     pub delivery: DeliveryChange,
+    /// Whether it was owed before, and since the same moment.
+    pub owed_as_before: bool,
     /// Positions of reviews that are new or different.
     pub changed_reviews: Vec<usize>,
 }
@@ -115,6 +121,7 @@ impl FileChange {
         let Some(before) = before else {
             return Some(Self {
                 order: RowChange::New,
+                only_confirmed: false,
                 awaited_changed: !after.order.awaited.is_empty(),
                 changed_lines: (0..after.order.lines.len()).collect(),
                 removed_lines: Vec::new(),
@@ -122,8 +129,10 @@ impl FileChange {
                     .map(|position| ChangedOperation {
                         position,
                         is_new: true,
+                        lines_changed: true,
                     })
                     .collect(),
+                owed_as_before: false,
                 delivery: if after.delivery.is_some() {
                     DeliveryChange::Put
                 } else {
@@ -147,9 +156,14 @@ impl FileChange {
             .collect();
         let changed_operations = differing(&before.operations, &after.operations, |operation| operation.id)
             .into_iter()
-            .map(|position| ChangedOperation {
-                position,
-                is_new: before.operation(after.operations[position].id).is_none(),
+            .map(|position| {
+                let now = &after.operations[position];
+                let before = before.operation(now.id);
+                ChangedOperation {
+                    position,
+                    is_new: before.is_none(),
+                    lines_changed: before.is_none_or(|before| before.lines != now.lines),
+                }
             })
             .collect();
         let delivery = match (&before.delivery, &after.delivery) {
@@ -163,10 +177,15 @@ impl FileChange {
             } else {
                 RowChange::Updated
             },
+            only_confirmed: before.order.is_but_for_confirmation(&after.order),
             awaited_changed: before.order.awaited != after.order.awaited,
             changed_lines,
             removed_lines,
             changed_operations,
+            owed_as_before: matches!(
+                (&before.delivery, &after.delivery),
+                (Some(before), Some(after)) if before.owed_since == after.owed_since
+            ),
             delivery,
             changed_reviews: differing(&before.reviews, &after.reviews, |review| review.id),
             after,

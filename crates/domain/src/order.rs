@@ -183,6 +183,45 @@ impl Order {
         self.taken() > 0
     }
 
+    /// Whether another state of it differs at most in what was confirmed of its flag, and in when it changed.
+    #[must_use]
+    pub fn is_but_for_confirmation(&self, other: &Self) -> bool {
+        // Taken apart, so that a field that is added is thought of here.
+        let Self {
+            key,
+            warehouse,
+            standing,
+            lines,
+            form_seen,
+            shipped,
+            touched,
+            flag_confirmed: _,
+            flag_confirmed_at: _,
+            first_operation,
+            revisions,
+            copy_updated_at,
+            bought_at,
+            awaited,
+            answered,
+            created_at,
+            updated_at: _,
+        } = self;
+        *key == other.key
+            && *warehouse == other.warehouse
+            && *standing == other.standing
+            && *lines == other.lines
+            && *form_seen == other.form_seen
+            && *shipped == other.shipped
+            && *touched == other.touched
+            && *first_operation == other.first_operation
+            && *revisions == other.revisions
+            && *copy_updated_at == other.copy_updated_at
+            && *bought_at == other.bought_at
+            && *awaited == other.awaited
+            && *answered == other.answered
+            && *created_at == other.created_at
+    }
+
     /// Remembers a revision, so that it is never again taken for news.
     pub fn remember_revision(&mut self, revision: &str) {
         if self.revisions.iter().any(|seen| seen == revision) {

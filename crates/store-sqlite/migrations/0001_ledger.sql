@@ -1,14 +1,18 @@
 -- The ledger. Ids of ours are UUIDs as 16 bytes; moments are microseconds since 1970, UTC; words are the stable
 -- ones of the API; nested things are JSON. Checks restate rules that the code has checked before: a row that
--- breaks one is a mistake of ours, and the transaction must not be committed.
+-- breaks one is a mistake of ours, and the transaction must not be committed. They spell out their words with OR:
+-- for `IN` with three words or more SQLite builds a table in memory each time that a row is written.
 
+-- Numbered in the order of arrival: what happens to an order in its first minutes touches pages that its neighbours
+-- in time have touched already, whatever its id.
 CREATE TABLE orders (
+    number INTEGER PRIMARY KEY,
     account BLOB NOT NULL CHECK (length(account) = 16),
     order_id TEXT NOT NULL,
     warehouse TEXT NOT NULL,
-    standing TEXT NOT NULL CHECK (standing IN (
-        'awaits_payment', 'awaits_stock', 'awaits_review', 'applied', 'given_back', 'cancelled', 'skipped',
-        'merged', 'settled')),
+    standing TEXT NOT NULL CHECK (standing = 'applied' OR standing = 'awaits_payment' OR standing = 'awaits_stock'
+        OR standing = 'awaits_review' OR standing = 'given_back' OR standing = 'cancelled' OR standing = 'skipped'
+        OR standing = 'merged' OR standing = 'settled'),
     -- Of 'cancelled': 'final' or 'reopenable'. Of 'skipped': why. Of 'merged': the order that answers for it.
     standing_detail TEXT,
     -- The lines in the order of the form, as JSON. They are read and written with their order and never without
@@ -30,21 +34,42 @@ CREATE TABLE orders (
     answered TEXT,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    PRIMARY KEY (account, order_id),
-    CHECK ((standing IN ('cancelled', 'skipped', 'merged')) = (standing_detail IS NOT NULL))
-) STRICT, WITHOUT ROWID;
+    -- What is owed to the orders service: its delivery. All of it is empty while nothing is owed. It has no table
+    -- of its own, because the order is stored with every step of its delivery anyway.
+    due_at INTEGER,
+    owed_since INTEGER,
+    task TEXT CHECK (task IN ('send', 'verify')),
+    failed_read_backs INTEGER CHECK (failed_read_backs >= 0),
+    lease_token BLOB,
+    lease_until INTEGER,
+    lease_flag INTEGER CHECK (lease_flag IN (0, 1)),
+    sent_true_at INTEGER,
+    sent_false_at INTEGER,
+    UNIQUE (account, order_id),
+    CHECK ((standing = 'cancelled' OR standing = 'skipped' OR standing = 'merged') = (standing_detail IS NOT NULL)),
+    CHECK ((due_at IS NULL) = (owed_since IS NULL) AND (due_at IS NULL) = (task IS NULL)
+        AND (due_at IS NULL) = (failed_read_backs IS NULL)),
+    CHECK (due_at IS NOT NULL OR (lease_token IS NULL AND sent_true_at IS NULL AND sent_false_at IS NULL)),
+    CHECK ((lease_token IS NULL) = (lease_until IS NULL) AND (lease_token IS NULL) = (lease_flag IS NULL))
+) STRICT;
+
+-- The queue of deliveries: never larger than what is owed.
+CREATE INDEX delivery_due ON orders (account, due_at, order_id) WHERE due_at IS NOT NULL;
+CREATE INDEX delivery_owed ON orders (account, owed_since, order_id) WHERE owed_since IS NOT NULL;
 
 -- Which order holds a line: what a deduction is remembered by, over all accounts.
 CREATE TABLE line_holder (
     line_item_id TEXT NOT NULL PRIMARY KEY,
-    account BLOB NOT NULL CHECK (length(account) = 16),
-    order_id TEXT NOT NULL
+    -- The number of the order.
+    holder INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE operation (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    operation_type TEXT NOT NULL CHECK (operation_type IN ('deduction', 'refund', 'adjustment')),
-    status TEXT NOT NULL CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'rolled_back')),
+    operation_type TEXT NOT NULL CHECK (operation_type = 'deduction' OR operation_type = 'refund'
+        OR operation_type = 'adjustment'),
+    status TEXT NOT NULL CHECK (status = 'pending' OR status = 'processing' OR status = 'completed'
+        OR status = 'failed' OR status = 'rolled_back'),
     account BLOB,
     order_id TEXT,
     lines TEXT NOT NULL,
@@ -52,7 +77,8 @@ CREATE TABLE operation (
     max_retries INTEGER NOT NULL CHECK (max_retries >= 0),
     next_retry_at INTEGER,
     error_message TEXT,
-    waiting_for TEXT CHECK (waiting_for IN ('delivery', 'stock', 'payment', 'account', 'review')),
+    waiting_for TEXT CHECK (waiting_for = 'delivery' OR waiting_for = 'stock' OR waiting_for = 'payment'
+        OR waiting_for = 'account' OR waiting_for = 'review'),
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     stock_applied_at INTEGER,
@@ -63,7 +89,7 @@ CREATE TABLE operation (
     version INTEGER NOT NULL CHECK (version >= 1),
     CHECK ((account IS NULL) = (order_id IS NULL)),
     -- What is finished waits for nothing.
-    CHECK (status IN ('pending', 'processing', 'failed') OR waiting_for IS NULL),
+    CHECK (waiting_for IS NULL OR status = 'pending' OR status = 'processing' OR status = 'failed'),
     CHECK (status <> 'completed' OR completed_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
@@ -121,26 +147,6 @@ CREATE TRIGGER log_is_never_changed BEFORE UPDATE ON log
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER log_is_never_removed BEFORE DELETE ON log
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-
--- What is owed to the orders service. A row exists only while something is owed.
-CREATE TABLE delivery (
-    account BLOB NOT NULL,
-    order_id TEXT NOT NULL,
-    due_at INTEGER NOT NULL,
-    owed_since INTEGER NOT NULL,
-    lease_token BLOB,
-    lease_until INTEGER,
-    lease_flag INTEGER CHECK (lease_flag IN (0, 1)),
-    sent_true_at INTEGER,
-    sent_false_at INTEGER,
-    task TEXT NOT NULL CHECK (task IN ('send', 'verify')),
-    failed_read_backs INTEGER NOT NULL CHECK (failed_read_backs >= 0),
-    PRIMARY KEY (account, order_id),
-    CHECK ((lease_token IS NULL) = (lease_until IS NULL) AND (lease_token IS NULL) = (lease_flag IS NULL))
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX delivery_due ON delivery (account, due_at);
-CREATE INDEX delivery_owed ON delivery (account, owed_since);
 
 CREATE TABLE review (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),

@@ -109,8 +109,8 @@ const RULES: &[Rule] = &[
                           WHERE review.account = operation.account AND review.order_id = operation.order_id \
                           AND review.answered_at IS NULL AND review.operation = operation.id) \
                   WHEN status = 'processing' OR waiting_for IN ('delivery', 'account') THEN \
-                      EXISTS (SELECT 1 FROM delivery WHERE delivery.account = operation.account \
-                          AND delivery.order_id = operation.order_id) \
+                      EXISTS (SELECT 1 FROM orders WHERE orders.account = operation.account \
+                          AND orders.order_id = operation.order_id AND due_at IS NOT NULL) \
                   ELSE waiting_for IN ('payment', 'stock') AND waiting_for IS NOT NULL END)",
     },
     Rule {
@@ -122,16 +122,16 @@ const RULES: &[Rule] = &[
     Rule {
         invariant: 6,
         mend: "remove the delivery",
-        sql: "SELECT 'order ' || delivery.order_id || ' owes the service its flag, but nothing of it was ever moved' \
-              FROM delivery LEFT JOIN orders USING (account, order_id) WHERE orders.touched IS NOT 1",
+        sql: "SELECT 'order ' || order_id || ' owes the service its flag, but nothing of it was ever moved' \
+              FROM orders WHERE due_at IS NOT NULL AND touched = 0",
     },
     Rule {
         invariant: 7,
         mend: "retry the operation",
         sql: "SELECT 'operation ' || hex(operation.id) || ' is under delivery without a lease' \
               FROM operation INDEXED BY operation_unfinished WHERE status = 'processing' \
-              AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.account = operation.account \
-                  AND delivery.order_id = operation.order_id AND delivery.lease_token IS NOT NULL)",
+              AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.account = operation.account \
+                  AND orders.order_id = operation.order_id AND orders.lease_token IS NOT NULL)",
     },
     // The clean-up may have removed the log of what was finished: all of it, as it was then.
     Rule {
@@ -169,7 +169,7 @@ const RULES: &[Rule] = &[
         invariant: 2,
         mend: "compare the two orders with their movements",
         sql: "SELECT 'line ' || line_holder.line_item_id || ' is held by an order that does not have it' \
-              FROM line_holder LEFT JOIN orders USING (account, order_id) \
+              FROM line_holder LEFT JOIN orders ON orders.number = line_holder.holder \
               WHERE NOT EXISTS (SELECT 1 FROM json_each(orders.lines) AS line \
                   WHERE line.value ->> 'id' = line_holder.line_item_id)",
     },

@@ -38,7 +38,8 @@ fn next_account(connection: &Connection, after: Option<AccountId>) -> Result<Opt
     let after = after
         .map(|account| account.as_uuid().into_bytes().to_vec())
         .unwrap_or_default();
-    let sql = "SELECT account FROM delivery WHERE account > ?1 ORDER BY account LIMIT 1";
+    let sql = "SELECT account FROM orders INDEXED BY delivery_due WHERE account > ?1 AND due_at IS NOT NULL \
+        ORDER BY account LIMIT 1";
     one(connection, sql, params![after], |row| id(row, 0, AccountId::new))
 }
 
@@ -94,10 +95,10 @@ fn due(
 
 /// Both ends of the index by due time: what is due, and what is due so late that a clock was set back.
 const DUE_OF: &str = "SELECT order_id FROM ( \
-    SELECT order_id, due_at FROM delivery INDEXED BY delivery_due \
+    SELECT order_id, due_at FROM orders INDEXED BY delivery_due \
         WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, order_id LIMIT ?3) \
     UNION ALL SELECT order_id FROM ( \
-    SELECT order_id, due_at FROM delivery INDEXED BY delivery_due \
+    SELECT order_id, due_at FROM orders INDEXED BY delivery_due \
         WHERE account = ?1 AND due_at > ?4 ORDER BY due_at, order_id LIMIT ?3) \
     LIMIT ?3";
 
@@ -220,8 +221,8 @@ fn owed_by(
 ) -> Result<Vec<(Timestamp, OrderKey)>, Failure> {
     many(
         connection,
-        "SELECT owed_since, order_id FROM delivery INDEXED BY delivery_owed \
-         WHERE account = ?1 AND owed_since < ?2 ORDER BY owed_since, order_id LIMIT ?3",
+        "SELECT owed_since, order_id FROM orders INDEXED BY delivery_owed \
+         WHERE account = ?1 AND owed_since < ?2 AND owed_since IS NOT NULL ORDER BY owed_since, order_id LIMIT ?3",
         params![
             account.as_uuid().as_bytes(),
             stored(before),
@@ -289,7 +290,8 @@ pub(crate) fn next_due(
     let mut next: Option<Timestamp> = None;
     go_round(connection, None, |account| {
         if !excluded.contains(&account) {
-            let sql = "SELECT due_at FROM delivery INDEXED BY delivery_due WHERE account = ?1 ORDER BY due_at LIMIT 1";
+            let sql = "SELECT due_at FROM orders INDEXED BY delivery_due WHERE account = ?1 AND due_at IS NOT NULL \
+                ORDER BY due_at LIMIT 1";
             let due = one(connection, sql, [account.as_uuid().as_bytes()], |row| {
                 moment(row, 0)
             })?;

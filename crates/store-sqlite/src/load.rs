@@ -12,9 +12,7 @@ use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row, View};
 use crate::failure::Failure;
 use crate::lists;
 use crate::rollouts;
-use crate::rows::{
-    self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
-};
+use crate::rows::{self, balance_columns, operation_columns, order_columns, review_columns};
 use crate::sql::{id, many, one};
 
 /// The most operations of one order that are shown.
@@ -55,7 +53,7 @@ fn load(connection: &Connection, key: &Key) -> Result<Row, Failure> {
 
 /// An order with what is unfinished of it, oldest first.
 pub(crate) fn live_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some((order, ids)) = order(connection, key)? else {
+    let Some(Stored { order, ids, delivery }) = order(connection, key)? else {
         return Ok(None);
     };
     let mut operations = operations(connection, &ids)?;
@@ -74,14 +72,19 @@ pub(crate) fn live_order(connection: &Connection, key: &OrderKey) -> Result<Opti
     Ok(Some(OrderFile {
         order,
         operations,
-        delivery: delivery(connection, key)?,
+        delivery,
         reviews,
     }))
 }
 
 /// An order with everything ever recorded of it, newest first.
 pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
-    let Some((order, mut ids)) = order(connection, key)? else {
+    let Some(Stored {
+        order,
+        mut ids,
+        delivery,
+    }) = order(connection, key)?
+    else {
         return Ok(None);
     };
     ids.reverse();
@@ -100,21 +103,34 @@ pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Opt
     Ok(Some(OrderFile {
         order,
         operations,
-        delivery: delivery(connection, key)?,
+        delivery,
         reviews,
     }))
 }
 
-fn order(connection: &Connection, key: &OrderKey) -> Result<Option<(Order, Vec<OperationId>)>, Failure> {
+/// What stands in the row of an order.
+struct Stored {
+    order: Order,
+    ids: Vec<OperationId>,
+    delivery: Option<Delivery>,
+}
+
+fn order(connection: &Connection, key: &OrderKey) -> Result<Option<Stored>, Failure> {
     one(
         connection,
         concat!(
             "SELECT ",
             order_columns!(),
-            ", operations FROM orders WHERE account = ?1 AND order_id = ?2"
+            ", lines, operations FROM orders WHERE account = ?1 AND order_id = ?2"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        |row| Ok((rows::order(key, row)?, rows::operation_ids(row, 17)?)),
+        |row| {
+            Ok(Stored {
+                order: rows::order(key, row)?,
+                ids: rows::operation_ids(row, 26)?,
+                delivery: rows::delivery(key, row)?,
+            })
+        },
     )
 }
 
@@ -146,21 +162,9 @@ pub(crate) fn operations_of(connection: &Connection, order: &OrderId) -> Result<
     }
 }
 
-fn delivery(connection: &Connection, key: &OrderKey) -> Result<Option<Delivery>, Failure> {
-    one(
-        connection,
-        concat!(
-            "SELECT ",
-            delivery_columns!(),
-            " FROM delivery WHERE account = ?1 AND order_id = ?2"
-        ),
-        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        |row| rows::delivery(key, row),
-    )
-}
-
 fn line_holder(connection: &Connection, line: &LineItemId) -> Result<Option<OrderKey>, Failure> {
-    let sql = "SELECT account, order_id FROM line_holder WHERE line_item_id = ?1";
+    let sql = "SELECT account, order_id FROM line_holder CROSS JOIN orders ON orders.number = line_holder.holder \
+        WHERE line_item_id = ?1";
     one(connection, sql, [line.as_str()], rows::order_key)
 }
 

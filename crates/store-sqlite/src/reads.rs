@@ -362,9 +362,10 @@ fn movements_of(
         concat!(
             "SELECT ",
             movement_columns!(),
-            ", ifnull(operation.account, line_holder.account), ifnull(operation.order_id, line_holder.order_id) \
+            ", ifnull(operation.account, orders.account), ifnull(operation.order_id, orders.order_id) \
              FROM movement LEFT JOIN operation ON operation.id = movement.operation \
              LEFT JOIN line_holder ON operation.id IS NULL AND line_holder.line_item_id = movement.line \
+             LEFT JOIN orders ON orders.number = line_holder.holder \
              WHERE movement.sku = ?1 AND movement.warehouse = ?2 AND movement.sequence < ?3 \
              ORDER BY movement.sequence DESC LIMIT ?4"
         ),

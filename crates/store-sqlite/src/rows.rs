@@ -22,17 +22,19 @@ macro_rules! order_columns {
     () => {
         "warehouse, standing, standing_detail, form_seen, shipped, touched, \
     flag_confirmed, flag_confirmed_at, first_operation, revisions, copy_updated_at, bought_at, awaited, answered, \
-    created_at, updated_at, lines"
+    created_at, updated_at, due_at, owed_since, task, failed_read_backs, lease_token, lease_until, lease_flag, \
+    sent_true_at, sent_false_at"
     };
 }
 pub(crate) use order_columns;
 
+/// An order from its columns, followed by its lines.
 pub(crate) fn order(key: &OrderKey, row: &Row<'_>) -> Result<Order, Failure> {
     Ok(Order {
         key: key.clone(),
         warehouse: text(row, 0, Warehouse::parse)?,
         standing: standing(row)?,
-        lines: json(row, 16)?,
+        lines: json(row, 25)?,
         form_seen: row.get(3)?,
         shipped: row.get(4)?,
         touched: row.get(5)?,
@@ -180,35 +182,31 @@ pub(crate) fn log_entry(row: &Row<'_>) -> Result<LogEntry, Failure> {
     })
 }
 
-macro_rules! delivery_columns {
-    () => {
-        "due_at, owed_since, lease_token, lease_until, lease_flag, sent_true_at, \
-    sent_false_at, task, failed_read_backs"
+/// What an order owes, from the same columns; none when it owes nothing.
+pub(crate) fn delivery(key: &OrderKey, row: &Row<'_>) -> Result<Option<Delivery>, Failure> {
+    let Some(due_at) = optional_moment(row, 16)? else {
+        return Ok(None);
     };
-}
-pub(crate) use delivery_columns;
-
-pub(crate) fn delivery(key: &OrderKey, row: &Row<'_>) -> Result<Delivery, Failure> {
-    let lease = match optional_id(row, 2, LeaseToken::new)? {
+    let lease = match optional_id(row, 20, LeaseToken::new)? {
         Some(token) => Some(Lease {
             token,
-            until: moment(row, 3)?,
-            flag: row.get(4)?,
+            until: moment(row, 21)?,
+            flag: row.get(22)?,
         }),
         None => None,
     };
-    Ok(Delivery {
+    Ok(Some(Delivery {
         key: key.clone(),
-        due_at: moment(row, 0)?,
-        owed_since: moment(row, 1)?,
+        due_at,
+        owed_since: moment(row, 17)?,
         lease,
         doubts: Doubts {
-            sent_true_at: optional_moment(row, 5)?,
-            sent_false_at: optional_moment(row, 6)?,
+            sent_true_at: optional_moment(row, 23)?,
+            sent_false_at: optional_moment(row, 24)?,
         },
-        task: text(row, 7, task)?,
-        failed_read_backs: number(row, 8)?,
-    })
+        task: text(row, 18, task)?,
+        failed_read_backs: number(row, 19)?,
+    }))
 }
 
 fn task(word: &str) -> Result<Task, String> {

@@ -506,7 +506,8 @@ const fn synchronous_word(level: i64) -> &'static str {
 fn end_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
     connection
         .execute(
-            "UPDATE delivery SET due_at = owed_since WHERE lease_token IS NOT NULL",
+            "UPDATE orders INDEXED BY delivery_due SET due_at = owed_since \
+             WHERE due_at IS NOT NULL AND lease_token IS NOT NULL",
             [],
         )
         .map_err(crate::failure::Failure::from)?;

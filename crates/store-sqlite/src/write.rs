@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 use saldo_domain::changes::{Changes, DeliveryChange, FileChange, RowChange};
-use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::{LineItemId, OrderKey};
 use saldo_domain::operation::{LogEntry, Operation};
 use saldo_domain::order::Order;
@@ -14,7 +13,7 @@ use saldo_domain::view::RecordedAnswer;
 
 use crate::failure::Failure;
 use crate::rows::{order_columns, standing_words, task_word};
-use crate::sql::{list_json, optional_stored, run, run_on_one, stored, to_json};
+use crate::sql::{list_json, one, optional_stored, run, run_on_one, stored, to_json};
 
 /// Balances that changed in this transaction and are written once, before it is committed. Nothing reads a
 /// balance from the database meanwhile: the view has every balance that changed.
@@ -33,14 +32,24 @@ pub(crate) fn write(
             [line.as_str()],
         )?;
     }
+    // The numbers of new orders, for their lines.
+    let mut new_orders = Vec::new();
     for change in &changes.files {
         write_file(connection, change, &changes.log)?;
+        if change.order == RowChange::New {
+            new_orders.push((&change.after.order.key, connection.last_insert_rowid()));
+        }
     }
     for (line, holder) in &changes.line_holders {
-        write_holder(connection, line, holder)?;
+        let new = new_orders.iter().find(|(key, _)| *key == holder);
+        let number = match new {
+            Some((_, number)) => *number,
+            None => number_of(connection, holder)?,
+        };
+        write_holder(connection, line, number)?;
     }
     for change in &changes.adjustments {
-        write_operation(connection, &change.operation, change.is_new)?;
+        write_operation(connection, &change.operation, change.is_new, true)?;
     }
     for movement in &changes.movements {
         write_movement(connection, movement)?;
@@ -63,6 +72,7 @@ pub(crate) fn write(
     Ok(())
 }
 
+/// Stores what changed of one order. Its own row comes last: its number is asked for next.
 fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) -> Result<(), Failure> {
     let order = &change.after.order;
     let is_new = |operation: &Operation| {
@@ -74,72 +84,122 @@ fn write_file(connection: &Connection, change: &FileChange, log: &[LogEntry]) ->
         let operation = &change.after.operations[changed.position];
         // A finished operation that a decision brought back into the file looks new to the file, but is stored.
         let is_new = changed.is_new && is_new(operation);
-        write_operation(connection, operation, is_new)?;
+        write_operation(connection, operation, is_new, changed.lines_changed)?;
         if is_new {
             new_operations.extend(operation.id.as_uuid().as_bytes());
         }
     }
-    match change.order {
-        RowChange::Same if new_operations.is_empty() => {}
-        RowChange::Same => add_operations(connection, &order.key, &new_operations)?,
-        RowChange::New => insert_order(connection, order, &new_operations)?,
-        RowChange::Updated => update_order(connection, order, &new_operations)?,
+    for &position in &change.changed_reviews {
+        write_review(connection, &change.after.reviews[position])?;
     }
     if change.awaited_changed {
         write_awaited(connection, order, change.order)?;
     }
-    for &position in &change.changed_reviews {
-        write_review(connection, &change.after.reviews[position])?;
+    let is_same = change.order == RowChange::Same
+        && change.delivery == DeliveryChange::Same
+        && new_operations.is_empty();
+    if is_same {
+        return Ok(());
     }
-    match (change.delivery, &change.after.delivery) {
-        (DeliveryChange::Put, Some(delivery)) => put_delivery(connection, delivery),
-        (DeliveryChange::Remove, _) => remove_delivery(connection, &order.key),
-        _ => Ok(()),
-    }
+    write_order(connection, change, &new_operations)
 }
 
-fn insert_order(connection: &Connection, order: &Order, operations: &[u8]) -> Result<(), Failure> {
-    let sql = concat!(
-        "INSERT INTO orders (account, order_id, ",
+/// Stores an order in its row. What is not named is not touched, nor are the indexes over it: with a delivery little
+/// of its order changes.
+fn write_order(connection: &Connection, change: &FileChange, new_operations: &[u8]) -> Result<(), Failure> {
+    const INSERT: &str = concat!(
+        "INSERT INTO orders (",
         order_columns!(),
-        ", operations) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+        ", lines, operations, account, order_id) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)"
     );
-    store_order(connection, sql, order, operations)
-}
-
-/// The ids of its operations are only added to.
-fn update_order(connection: &Connection, order: &Order, new_operations: &[u8]) -> Result<(), Failure> {
-    let sql = concat!(
+    const UPDATE: &str = concat!(
         "UPDATE orders SET (",
         order_columns!(),
-        ", operations) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         CAST(operations || ?20 AS BLOB)) WHERE account = ?1 AND order_id = ?2"
+        ", lines, operations) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+         ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, CAST(operations || ?27 AS BLOB)) \
+         WHERE account = ?28 AND order_id = ?29"
     );
-    store_order(connection, sql, order, new_operations)
+    match change.order {
+        RowChange::New => write_whole_order(connection, INSERT, change, new_operations),
+        _ if change.only_confirmed && change.owed_as_before && new_operations.is_empty() => {
+            write_step(connection, change)
+        }
+        _ if change.only_confirmed && change.after.delivery.is_none() && new_operations.is_empty() => {
+            write_end(connection, &change.after.order)
+        }
+        _ => write_whole_order(connection, UPDATE, change, new_operations),
+    }
 }
 
-fn add_operations(connection: &Connection, key: &OrderKey, new_operations: &[u8]) -> Result<(), Failure> {
+/// A step of an order's delivery: a claim, or an attempt after which it is still owed.
+fn write_step(connection: &Connection, change: &FileChange) -> Result<(), Failure> {
+    let order = &change.after.order;
+    let Some(delivery) = &change.after.delivery else {
+        return Err(Failure::Defect(format!(
+            "a delivery of order {} is not there",
+            order.key
+        )));
+    };
+    let lease = delivery.lease.as_ref();
     run_on_one(
         connection,
-        "UPDATE orders SET operations = CAST(operations || ?3 AS BLOB) WHERE account = ?1 AND order_id = ?2",
+        "UPDATE orders SET flag_confirmed = ?3, flag_confirmed_at = ?4, updated_at = ?5, due_at = ?6, task = ?7, \
+         failed_read_backs = ?8, lease_token = ?9, lease_until = ?10, lease_flag = ?11, sent_true_at = ?12, \
+         sent_false_at = ?13 WHERE account = ?1 AND order_id = ?2",
         params![
-            key.account.as_uuid().as_bytes(),
-            key.order.as_str(),
-            new_operations
+            order.key.account.as_uuid().as_bytes(),
+            order.key.order.as_str(),
+            order.flag_confirmed,
+            optional_stored(order.flag_confirmed_at),
+            stored(order.updated_at),
+            stored(delivery.due_at),
+            task_word(delivery.task),
+            delivery.failed_read_backs,
+            lease.map(|lease| lease.token.as_uuid().into_bytes()),
+            lease.map(|lease| stored(lease.until)),
+            lease.map(|lease| lease.flag),
+            optional_stored(delivery.doubts.sent_true_at),
+            optional_stored(delivery.doubts.sent_false_at),
         ],
-        || format!("order {key}"),
+        || format!("order {}", order.key),
     )
 }
 
-fn store_order(connection: &Connection, sql: &str, order: &Order, operations: &[u8]) -> Result<(), Failure> {
+/// The end of an order's delivery: nothing is owed any more.
+fn write_end(connection: &Connection, order: &Order) -> Result<(), Failure> {
+    run_on_one(
+        connection,
+        "UPDATE orders SET flag_confirmed = ?3, flag_confirmed_at = ?4, updated_at = ?5, due_at = NULL, \
+         owed_since = NULL, task = NULL, failed_read_backs = NULL, lease_token = NULL, lease_until = NULL, \
+         lease_flag = NULL, sent_true_at = NULL, sent_false_at = NULL WHERE account = ?1 AND order_id = ?2",
+        params![
+            order.key.account.as_uuid().as_bytes(),
+            order.key.order.as_str(),
+            order.flag_confirmed,
+            optional_stored(order.flag_confirmed_at),
+            stored(order.updated_at),
+        ],
+        || format!("order {}", order.key),
+    )
+}
+
+/// The ids of its operations are only added to.
+fn write_whole_order(
+    connection: &Connection,
+    sql: &str,
+    change: &FileChange,
+    new_operations: &[u8],
+) -> Result<(), Failure> {
+    let order = &change.after.order;
     let (standing, detail) = standing_words(&order.standing);
+    let delivery = change.after.delivery.as_ref();
+    let lease = delivery.and_then(|delivery| delivery.lease.as_ref());
     run_on_one(
         connection,
         sql,
         params![
-            order.key.account.as_uuid().as_bytes(),
-            order.key.order.as_str(),
             order.warehouse.as_str(),
             standing,
             detail,
@@ -156,24 +216,41 @@ fn store_order(connection: &Connection, sql: &str, order: &Order, operations: &[
             list_json(&order.answered)?,
             stored(order.created_at),
             stored(order.updated_at),
+            delivery.map(|delivery| stored(delivery.due_at)),
+            delivery.map(|delivery| stored(delivery.owed_since)),
+            delivery.map(|delivery| task_word(delivery.task)),
+            delivery.map(|delivery| delivery.failed_read_backs),
+            lease.map(|lease| lease.token.as_uuid().into_bytes()),
+            lease.map(|lease| stored(lease.until)),
+            lease.map(|lease| lease.flag),
+            delivery.and_then(|delivery| optional_stored(delivery.doubts.sent_true_at)),
+            delivery.and_then(|delivery| optional_stored(delivery.doubts.sent_false_at)),
             to_json(&order.lines)?,
-            operations,
+            new_operations,
+            order.key.account.as_uuid().as_bytes(),
+            order.key.order.as_str(),
         ],
         || format!("order {}", order.key),
     )
 }
 
-fn write_holder(connection: &Connection, line: &LineItemId, holder: &OrderKey) -> Result<(), Failure> {
+/// The number of an order that is stored.
+fn number_of(connection: &Connection, key: &OrderKey) -> Result<i64, Failure> {
+    let number = one(
+        connection,
+        "SELECT number FROM orders WHERE account = ?1 AND order_id = ?2",
+        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
+        |row| Ok(row.get(0)?),
+    )?;
+    number.ok_or_else(|| Failure::Defect(format!("a line is held by order {key}, which is not stored")))
+}
+
+fn write_holder(connection: &Connection, line: &LineItemId, holder: i64) -> Result<(), Failure> {
     run(
         connection,
-        "INSERT INTO line_holder (line_item_id, account, order_id) VALUES (?1, ?2, ?3) \
-         ON CONFLICT DO UPDATE SET account = excluded.account, order_id = excluded.order_id \
-         WHERE account <> excluded.account OR order_id <> excluded.order_id",
-        params![
-            line.as_str(),
-            holder.account.as_uuid().as_bytes(),
-            holder.order.as_str()
-        ],
+        "INSERT INTO line_holder (line_item_id, holder) VALUES (?1, ?2) \
+         ON CONFLICT DO UPDATE SET holder = excluded.holder WHERE holder <> excluded.holder",
+        params![line.as_str(), holder],
     )?;
     Ok(())
 }
@@ -205,11 +282,16 @@ fn write_awaited(connection: &Connection, order: &Order, change: RowChange) -> R
     Ok(())
 }
 
-fn write_operation(connection: &Connection, operation: &Operation, is_new: bool) -> Result<(), Failure> {
+fn write_operation(
+    connection: &Connection,
+    operation: &Operation,
+    is_new: bool,
+    lines_changed: bool,
+) -> Result<(), Failure> {
     if is_new {
         insert_operation(connection, operation)
     } else {
-        update_operation(connection, operation)
+        update_operation(connection, operation, lines_changed)
     }
 }
 
@@ -246,18 +328,40 @@ fn insert_operation(connection: &Connection, operation: &Operation) -> Result<()
     )
 }
 
+macro_rules! update_operation {
+    ($columns:literal) => {
+        concat!(
+            "UPDATE operation SET status = ?2, retry_count = ?4, max_retries = ?5, next_retry_at = ?6, \
+             error_message = ?7, waiting_for = ?8, updated_at = ?9, stock_applied_at = ?10, completed_at = ?11, \
+             rolled_back_by = ?12, rolls_back = ?13, review = ?14, version = ?15",
+            $columns,
+            " WHERE id = ?1 AND version <= ?15"
+        )
+    };
+}
+
 /// Type, order and time of recording never change. The version only grows: a row that is as new as this one
 /// already is a mistake of ours.
-fn update_operation(connection: &Connection, operation: &Operation) -> Result<(), Failure> {
+fn update_operation(
+    connection: &Connection,
+    operation: &Operation,
+    lines_changed: bool,
+) -> Result<(), Failure> {
+    let (sql, lines) = if lines_changed {
+        (
+            update_operation!(", lines = ?3"),
+            Some(to_json(&operation.lines)?),
+        )
+    } else {
+        (update_operation!(""), None)
+    };
     run_on_one(
         connection,
-        "UPDATE operation SET status = ?2, lines = ?3, retry_count = ?4, max_retries = ?5, next_retry_at = ?6, \
-         error_message = ?7, waiting_for = ?8, updated_at = ?9, stock_applied_at = ?10, completed_at = ?11, \
-         rolled_back_by = ?12, rolls_back = ?13, review = ?14, version = ?15 WHERE id = ?1 AND version <= ?15",
+        sql,
         params![
             operation.id.as_uuid().as_bytes(),
             operation.status.as_str(),
-            to_json(&operation.lines)?,
+            lines,
             operation.retry_count,
             operation.max_retries,
             optional_stored(operation.next_retry_at),
@@ -333,44 +437,6 @@ fn write_log_entry(connection: &Connection, entry: &LogEntry) -> Result<(), Fail
             entry.execution_time_ms.map(u64::cast_signed),
         ],
         || format!("entry {} of operation {}", entry.version, entry.operation),
-    )
-}
-
-fn put_delivery(connection: &Connection, delivery: &Delivery) -> Result<(), Failure> {
-    let lease = delivery.lease.as_ref();
-    run(
-        connection,
-        "INSERT INTO delivery (account, order_id, due_at, owed_since, lease_token, lease_until, lease_flag, \
-         sent_true_at, sent_false_at, task, failed_read_backs) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-         ON CONFLICT DO UPDATE SET due_at = excluded.due_at, owed_since = excluded.owed_since, \
-         lease_token = excluded.lease_token, lease_until = excluded.lease_until, \
-         lease_flag = excluded.lease_flag, sent_true_at = excluded.sent_true_at, \
-         sent_false_at = excluded.sent_false_at, task = excluded.task, \
-         failed_read_backs = excluded.failed_read_backs",
-        params![
-            delivery.key.account.as_uuid().as_bytes(),
-            delivery.key.order.as_str(),
-            stored(delivery.due_at),
-            stored(delivery.owed_since),
-            lease.map(|lease| lease.token.as_uuid().into_bytes()),
-            lease.map(|lease| stored(lease.until)),
-            lease.map(|lease| lease.flag),
-            optional_stored(delivery.doubts.sent_true_at),
-            optional_stored(delivery.doubts.sent_false_at),
-            task_word(delivery.task),
-            delivery.failed_read_backs,
-        ],
-    )?;
-    Ok(())
-}
-
-fn remove_delivery(connection: &Connection, key: &OrderKey) -> Result<(), Failure> {
-    run_on_one(
-        connection,
-        "DELETE FROM delivery WHERE account = ?1 AND order_id = ?2",
-        params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        || format!("the delivery of order {key}"),
     )
 }
 

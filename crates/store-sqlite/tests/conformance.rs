@@ -49,13 +49,17 @@ fn plant(path: &PathBuf, damage: &Damage) {
             "UPDATE orders SET lines = json_set(lines, '$[0].parts', json('[]')) WHERE order_id = ?1",
             &[&key.order.as_str()],
         ),
-        Damage::Delivery(key) => run("DELETE FROM delivery WHERE order_id = ?1", &[&key.order.as_str()]),
+        Damage::Delivery(key) => run(
+            "UPDATE orders SET due_at = NULL, owed_since = NULL, task = NULL, failed_read_backs = NULL, \
+             lease_token = NULL, lease_until = NULL, lease_flag = NULL WHERE order_id = ?1",
+            &[&key.order.as_str()],
+        ),
         Damage::Touched(key) => run(
             "UPDATE orders SET touched = 0 WHERE order_id = ?1",
             &[&key.order.as_str()],
         ),
         Damage::Lease(key) => run(
-            "UPDATE delivery SET lease_token = NULL, lease_until = NULL, lease_flag = NULL WHERE order_id = ?1",
+            "UPDATE orders SET lease_token = NULL, lease_until = NULL, lease_flag = NULL WHERE order_id = ?1",
             &[&key.order.as_str()],
         ),
         Damage::Status(id) => run(
