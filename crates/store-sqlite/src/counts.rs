@@ -42,7 +42,8 @@ fn count_unfinished(
 ) -> Result<(), Failure> {
     let groups = many(
         connection,
-        "SELECT status, waiting_for, count(*), sum(created_at < ?1), min(created_at) \
+        "SELECT status, waiting_for, count(*), sum(created_at < ?1), min(created_at), \
+         sum(operation_type = 'refund') \
          FROM operation INDEXED BY operation_unfinished \
          WHERE status = 'pending' OR status = 'processing' OR status = 'failed' GROUP BY status, waiting_for",
         params![stored(stale_before)],
@@ -55,10 +56,12 @@ fn count_unfinished(
                 number(row, 2)?,
                 number(row, 3)?,
                 optional_moment(row, 4)?,
+                number(row, 5)?,
             ))
         },
     )?;
-    for (status, waiting_for, count, stale, oldest) in groups {
+    for (status, waiting_for, count, stale, oldest, refunds) in groups {
+        counts.refunds.add(status, refunds);
         add_group(counts, (status, waiting_for), count, stale, oldest);
     }
     Ok(())

@@ -4,10 +4,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use saldo_store::StoreError;
+use saldo_store::moves::Moves;
 
-/// Whether the store is closed, or has failed for good.
+/// Whether the store is closed, or has failed for good; and what it has committed.
 #[derive(Default)]
 pub(crate) struct SharedState {
+    pub(crate) moves: Moves,
     closed: AtomicBool,
     fatal: OnceLock<String>,
 }

@@ -19,6 +19,7 @@ use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::text::Sku;
 use saldo_domain::view::{OrderFile, View};
 use saldo_store::deciding::RewindingIds;
+use saldo_store::moves::{Moves, UncommittedMoves};
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
     ReviewFilter, StockLineKey, Violation,
@@ -83,6 +84,7 @@ impl SqliteStore {
             lock,
             view: View::default(),
             dirty: std::collections::BTreeMap::new(),
+            moves: UncommittedMoves::default(),
         };
         let thread = std::thread::Builder::new()
             .name("saldo-writer".to_owned())
@@ -274,6 +276,10 @@ impl Store for SqliteStore {
             results.extend(self.decide(together).await);
         }
         results
+    }
+
+    fn moves(&self) -> &Moves {
+        &self.state.moves
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), StoreError> {

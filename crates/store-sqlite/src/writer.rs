@@ -13,6 +13,7 @@ use saldo_domain::policy::Policy;
 use saldo_domain::view::View;
 use saldo_store::StoreError;
 use saldo_store::deciding::{RewindingIds, Undecided, decide_with_loads, in_microseconds};
+use saldo_store::moves::UncommittedMoves;
 use tokio::sync::oneshot;
 
 use crate::checkpoint::Checkpoints;
@@ -116,6 +117,7 @@ pub(crate) struct Writer {
     pub(crate) view: View,
     pub(crate) dirty: DirtyBalances,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) moves: UncommittedMoves,
 }
 
 impl Writer {
@@ -193,6 +195,7 @@ impl Writer {
     fn commit(&mut self) -> Result<(), Failure> {
         write_balances(&self.connection, &mut self.dirty)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.state.moves.commit(&mut self.moves);
         Ok(())
     }
 
@@ -262,6 +265,7 @@ impl Writer {
         match decided {
             Ok((changes, outcome)) => {
                 write(connection, &changes, &mut self.dirty)?;
+                self.moves.add(&changes);
                 self.view.apply(changes);
                 Ok(Ok(outcome))
             }
@@ -303,6 +307,7 @@ impl Writer {
     fn roll_back(&mut self) {
         self.view = View::default();
         self.dirty.clear();
+        self.moves = UncommittedMoves::default();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {

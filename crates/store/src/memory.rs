@@ -51,6 +51,7 @@ struct State {
     policy: Policy,
     ids: RewindingIds,
     closed: bool,
+    failing: Option<String>,
 }
 
 impl MemoryStore {
@@ -73,6 +74,7 @@ impl MemoryStore {
                 policy: rules.policy,
                 ids,
                 closed: false,
+                failing: None,
             }),
         }
     }
@@ -88,6 +90,11 @@ impl MemoryStore {
         change(&mut self.lock().tables);
     }
 
+    /// From now on everything fails for this reason, as with a disk that is full; with none it works again.
+    pub fn set_failing(&self, reason: Option<&str>) {
+        self.lock().failing = reason.map(ToOwned::to_owned);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock can only come from a reader: decisions catch theirs.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,10 +102,10 @@ impl MemoryStore {
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
         let state = self.lock();
-        if state.closed {
-            Err(StoreError::Closed)
-        } else {
-            Ok(state)
+        match &state.failing {
+            _ if state.closed => Err(StoreError::Closed),
+            Some(reason) => Err(StoreError::Unavailable(reason.clone())),
+            None => Ok(state),
         }
     }
 }

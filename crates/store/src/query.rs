@@ -110,6 +110,29 @@ pub struct MovementRow {
     pub order: Option<OrderKey>,
 }
 
+/// Refunds that are not finished, by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnfinishedRefunds {
+    /// Waiting, for anything.
+    pub pending: u64,
+    /// Under delivery.
+    pub processing: u64,
+    /// Given up.
+    pub failed: u64,
+}
+
+impl UnfinishedRefunds {
+    /// Adds so many of one status; what is finished is not counted.
+    pub const fn add(&mut self, status: OperationStatus, count: u64) {
+        match status {
+            OperationStatus::Pending => self.pending += count,
+            OperationStatus::Processing => self.processing += count,
+            OperationStatus::Failed => self.failed += count,
+            OperationStatus::Completed | OperationStatus::RolledBack => {}
+        }
+    }
+}
+
 /// Counts for the status page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
@@ -123,6 +146,9 @@ pub struct Counts {
     pub failed: u64,
     /// Pending for delivery or an account, and older than the stale bound.
     pub stale: u64,
+    /// Refunds among the unfinished operations, by status; the others are deductions, since adjustments are
+    /// finished at once.
+    pub refunds: UnfinishedRefunds,
     /// Operations that wait for stock.
     pub waiting_for_stock: u64,
     /// Operations that wait for payment.

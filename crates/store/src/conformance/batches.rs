@@ -86,3 +86,27 @@ pub(super) async fn callers_at_once_lose_nothing(fixture: &Fixture) {
     );
     assert_eq!(must!(store.check(at(5)).await, "check"), []);
 }
+
+pub(super) async fn what_became_of_operations_is_counted_once_committed(fixture: &Fixture) {
+    let store = &fixture.store;
+    let results = store
+        .execute_all(vec![
+            receive(0, "A", 5),
+            simple(1, &order(1, "counted"), "A"),
+            simple(2, &order(1, "counted"), "A"),
+            receive(3, "A", i64::MAX),
+        ])
+        .await;
+    assert!(results[3].is_err(), "{:?}", results[3]);
+    let mut counted: Vec<_> = store
+        .moves()
+        .counts()
+        .filter(|(_, _, count)| *count > 0)
+        .map(|(operation_type, outcome, count)| format!("{operation_type} {outcome} {count}"))
+        .collect();
+    counted.sort();
+    assert_eq!(
+        counted,
+        ["adjustment completed 1", "adjustment created 1", "deduction created 1"]
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
 use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
-use saldo_domain::operation::{Operation, OperationStatus, WaitingFor};
+use saldo_domain::operation::{Operation, OperationStatus, OperationType, WaitingFor};
 use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_domain::stock::{Balance, Movement};
 use saldo_domain::text::{Sku, Warehouse};
@@ -141,6 +141,9 @@ impl Tables {
         let midnight = midnight_before(now);
         let mut counts = Counts::default();
         for operation in self.operations.values() {
+            if operation.operation_type == OperationType::Refund {
+                counts.refunds.add(operation.status, 1);
+            }
             match (operation.status, operation.waiting_for) {
                 (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
                     counts.pending += 1;
