@@ -27,6 +27,8 @@ pub(crate) enum Takes {
     NoBody,
     /// In full, within the bound of bodies.
     Body,
+    /// In full, and what it asks for may take as long as it takes: it has bounds of its own.
+    BodyAndTime,
     /// As it arrives: the endpoint reads it itself, and keeps its own bounds.
     Stream,
 }
@@ -71,6 +73,22 @@ where
     )
 }
 
+/// A route that acts for longer than a request should take, and goes on when the caller goes away.
+pub(crate) fn post_long<H, F>(path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Fn(App, Call) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+{
+    route(
+        Method::POST,
+        MethodFilter::POST,
+        path,
+        access,
+        Takes::BodyAndTime,
+        handler,
+    )
+}
+
 /// A route that acts on a body of any length.
 pub(crate) fn post_stream<H, F>(path: &'static str, access: Access, handler: H) -> Route
 where
@@ -111,14 +129,17 @@ where
     let run = move |State(app): State<App>, request: Request| {
         let handler = handler.clone();
         async move {
+            let service = app.service.clone();
             let answer = AssertUnwindSafe(answer(app, request, access, takes, handler))
                 .catch_unwind()
                 .await;
-            match answer {
+            let response = match answer {
                 Ok(Ok(answer)) => answer.into_response(),
                 Ok(Err(problem)) => problem.into_response(),
                 Err(panic) => panicked(panic.as_ref()),
-            }
+            };
+            service.count_http_request(path, response.status().as_u16());
+            response
         }
     };
     Route {
@@ -169,16 +190,16 @@ where
             body::check_type(&parts.headers)?;
             call.stream = body;
         }
-        Takes::Body => {
+        Takes::Body | Takes::BodyAndTime => {
             let key = idempotency::given_key(&parts.headers)?;
             call.body = body::read(&parts.headers, body).await?;
             if let Some(key) = key.filter(|_| parts.method == Method::POST) {
                 let key = idempotency::answer_key(key, &call.identity, &parts.method, &call.uri, &call.body);
-                return once(&app, call, key, handler).await;
+                return once(&app, call, key, takes, handler).await;
             }
         }
     }
-    in_time(&app, call, handler).await
+    in_time(&app, call, takes, handler).await
 }
 
 /// Answers under an idempotency key.
@@ -186,6 +207,7 @@ async fn once<H, F>(
     app: &App,
     mut call: Call,
     key: saldo_domain::decide::AnswerKey,
+    takes: Takes,
     handler: H,
 ) -> Result<Answer, Problem>
 where
@@ -196,7 +218,7 @@ where
         return Ok(kept);
     }
     call.answer_key = Some(key.clone());
-    let answer = in_time(app, call, handler).await?;
+    let answer = in_time(app, call, takes, handler).await?;
     if let Answer::Json(status, body) = answer {
         idempotency::keep(app, &key, status, &body).await;
         return Ok(Answer::Json(status, body));
@@ -204,12 +226,15 @@ where
     Ok(answer)
 }
 
-async fn in_time<H, F>(app: &App, call: Call, handler: H) -> Result<Answer, Problem>
+async fn in_time<H, F>(app: &App, call: Call, takes: Takes, handler: H) -> Result<Answer, Problem>
 where
     H: Fn(App, Call) -> F,
     F: Future<Output = Result<Answer, Problem>>,
 {
     let answer = handler(app.clone(), call);
+    if takes == Takes::BodyAndTime {
+        return answer.await;
+    }
     match tokio::time::timeout(app.options.request_timeout, answer).await {
         Ok(answer) => answer,
         Err(_) => {

@@ -67,7 +67,7 @@ async fn acting_and_configuring_need_more_than_reading() {
     for route in routes() {
         let Access::Role(role) = route.access else {
             assert!(
-                ["/healthz", "/readyz"].contains(&route.path),
+                ["/healthz", "/readyz", "/metrics"].contains(&route.path),
                 "{} is open to everyone",
                 route.path
             );
@@ -81,7 +81,7 @@ async fn acting_and_configuring_need_more_than_reading() {
 #[tokio::test(start_paused = true)]
 async fn what_is_open_to_everyone_needs_no_key() {
     let world = World::with_keys().await;
-    for path in ["/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/problems"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/", "/docs/problems"] {
         assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
     }
 }

@@ -1,5 +1,6 @@
 //! The interface as its callers meet it: over the engine, the store in memory, and an orders service in process.
 
+mod alerts;
 mod authorization;
 mod batch;
 mod bodies;
@@ -8,7 +9,9 @@ mod description;
 mod endpoints;
 mod events;
 mod idempotency;
+mod metrics;
 mod orders_service;
 mod protocol;
+mod reconciliation;
 mod serving;
 mod support;
