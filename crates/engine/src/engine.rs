@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::api::{Event, ReconciliationProgress};
 use crate::clock::Clock;
 use crate::gate::Gate;
+use crate::reports::ReportDesk;
 use crate::service::StockSynchronizationService;
 use crate::settings::Settings;
 use crate::statistics::Statistics;
@@ -82,6 +83,7 @@ pub(crate) struct Core {
     /// Watermarks are read, changed and written by one at a time.
     pub(crate) watermarks: tokio::sync::Mutex<()>,
     running_tasks: Mutex<BTreeSet<&'static str>>,
+    pub(crate) reports: ReportDesk,
 }
 
 impl Core {
@@ -176,6 +178,7 @@ impl Engine {
             poll: Notify::new(),
             watermarks: tokio::sync::Mutex::new(()),
             running_tasks: Mutex::new(BTreeSet::new()),
+            reports: ReportDesk::default(),
         };
         StockSynchronizationService::new(Arc::new(core))
     }

@@ -46,6 +46,8 @@ mod leases;
 
 pub mod tasks;
 
+mod reports;
+
 mod cleanup;
 
 mod statistics;
@@ -59,4 +61,5 @@ pub use api::{
 };
 pub use bringing::Compared;
 pub use engine::{Engine, EngineOptions};
+pub use reports::ReportPost;
 pub use service::{RetryFilter, StockSynchronizationService};

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 
 use crate::api::{Caller, ReconciliationRequest};
 use crate::service::StockSynchronizationService;
-use crate::{cleanup, delivery};
+use crate::{cleanup, delivery, reports};
 
 /// What a task did, or why it failed; either way for people.
 pub(crate) type Ended = Result<String, String>;
@@ -28,6 +28,10 @@ pub(crate) const JOBS: &[Job] = &[
     Job {
         name: "reconcile",
         run: |service, caller| Box::pin(reconcile(service, caller)),
+    },
+    Job {
+        name: "report",
+        run: |service, _| Box::pin(async move { reports::make_weekly(&service).await }),
     },
 ];
 
