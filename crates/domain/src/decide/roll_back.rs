@@ -186,7 +186,7 @@ fn still_taken(file: &OrderFile, operation: &Operation) -> Vec<Want> {
 
 /// What a refund brought back, to be taken again: only what is there, and never more than the lines say.
 fn taken_again(draft: &Draft<'_>, file: &OrderFile, operation: &Operation) -> Result<Vec<Want>, Stop> {
-    let mut wants = Vec::new();
+    let mut wants: Vec<Want> = Vec::new();
     for named in &operation.lines {
         for (position, line) in file.order.lines.iter().enumerate() {
             let Some(part) = line.parts.iter().find(|part| {
@@ -197,7 +197,13 @@ fn taken_again(draft: &Draft<'_>, file: &OrderFile, operation: &Operation) -> Re
                 continue;
             };
             let delta = named.quantity.min(part.units * line.quantity - part.taken).max(0);
-            let available = draft.available(&part.key)?.unwrap_or(0);
+            // Other lines may take the same goods.
+            let wanted: i64 = wants
+                .iter()
+                .filter(|want| want.key == part.key)
+                .map(|want| want.delta)
+                .sum();
+            let available = draft.available(&part.key)?.unwrap_or(0) - wanted;
             if available < delta && !draft.policy.allow_negative {
                 let detail = format!(
                     "undoing the refund takes {delta} of {} in {}, and {available} are there",
@@ -232,7 +238,8 @@ fn undo(
     };
     let mut undo = draft.new_operation(operation_type, Some(&file.order.key), Vec::new(), details);
     undo.rolls_back = Some(operation.id);
-    make_movements(draft, file, &mut undo, wants, !takes)?;
+    let negative_allowed = !takes || draft.policy.allow_negative;
+    make_movements(draft, file, &mut undo, wants, negative_allowed)?;
     if !takes {
         for line in &mut undo.lines {
             line.quantity = -line.quantity;
