@@ -1,12 +1,13 @@
 //! One request, once it may be answered.
 
 use axum::body::Body;
-use axum::http::{Extensions, Uri};
+use axum::http::{Extensions, HeaderValue, Uri};
 use bytes::Bytes;
 use saldo_domain::decide::AnswerKey;
 use saldo_domain::ids::{AccountId, OperationId, OrderId, OrderKey, ReviewId};
 use saldo_domain::text::Sku;
 use saldo_engine::Caller;
+use saldo_store::query::PageRequest;
 use serde_json::Value;
 
 use crate::authentication::Identity;
@@ -19,6 +20,8 @@ use crate::strict_json;
 pub(crate) struct Call {
     pub(crate) uri: Uri,
     pub(crate) extensions: Extensions,
+    /// What the caller wants to read.
+    pub(crate) accept: Option<HeaderValue>,
     /// What stands for the names in the route's path, decoded.
     pub(crate) path: Vec<(String, String)>,
     /// The body, where it was read already.
@@ -56,6 +59,15 @@ impl Call {
     /// Refuses any query.
     pub(crate) fn no_query(&self, problems: &Problems) {
         Parameters::new(&self.uri, &[], problems);
+    }
+
+    /// Which page, of a list that has nothing else to ask for.
+    pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
+        let problems = Problems::default();
+        let parameters = Parameters::new(&self.uri, &["cursor", "limit"], &problems);
+        let request = parameters.page();
+        drop(parameters);
+        problems.finish(Some(request))
     }
 
     /// Who asks, for the engine.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use jiff::Timestamp;
 use saldo_domain::form::{self, parse_quantity};
 use saldo_domain::limits::NOTE_CHARACTERS_MAX;
 use saldo_domain::text::TextError;
@@ -201,6 +202,33 @@ pub(crate) fn boolean(value: &Value) -> Result<bool, String> {
     value
         .as_bool()
         .ok_or_else(|| format!("must be true or false, not {}", kind(value)))
+}
+
+/// A whole number within bounds.
+pub(crate) fn whole(bounds: std::ops::RangeInclusive<u64>) -> impl Fn(&Value) -> Result<u64, String> {
+    move |value| {
+        let number = value.as_u64().or_else(|| {
+            let float = value.as_f64().filter(|float| float.fract() == 0.0)?;
+            // Whole and below 2^53, a float is exact.
+            (0.0..9_007_199_254_740_992.0)
+                .contains(&float)
+                .then_some(float as u64)
+        });
+        number.filter(|number| bounds.contains(number)).ok_or_else(|| {
+            format!(
+                "must be a whole number from {} to {}",
+                bounds.start(),
+                bounds.end()
+            )
+        })
+    }
+}
+
+/// A moment, as RFC 3339 writes it.
+pub(crate) fn moment(value: &Value) -> Result<Timestamp, String> {
+    text(value)?
+        .parse()
+        .map_err(|_| "must be a moment such as 2026-01-31T00:00:00Z".to_owned())
 }
 
 /// A text that a rule of names or ids checks.

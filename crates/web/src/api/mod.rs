@@ -3,21 +3,28 @@
 
 pub mod accounts;
 pub mod adoptions;
+pub mod alerts;
 pub mod deductions;
+pub mod discrepancies;
 pub mod events;
 pub mod health;
 pub mod metrics;
+pub mod mode;
 pub mod operations;
 pub mod order_state;
 pub mod orders;
 pub mod orders_batch;
+pub mod reconcile;
 pub mod refunds;
+pub mod reports;
 pub mod retry;
 pub mod reviews;
 pub mod reviews_resolve;
 pub mod rollback;
+pub mod shadow;
 pub mod status;
 pub mod stock;
+pub mod tasks;
 pub mod webhook;
 
 use axum::http::StatusCode;
@@ -28,7 +35,7 @@ use saldo_store::query::Role;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::authentication::Access;
-use crate::endpoint::{Route, get, post, post_stream, put};
+use crate::endpoint::{Route, get, post, post_long, post_stream, put};
 use crate::problem::Problem;
 use crate::wire::SyncBody;
 
@@ -107,6 +114,41 @@ pub(crate) fn routes() -> Vec<Route> {
             "/api/v1/stock-sync/reviews/{review_id}/resolve",
             operator,
             reviews_resolve::resolve_review,
+        ),
+        post_long("/api/v1/stock-sync/reconcile", operator, reconcile::reconcile),
+        get(
+            "/api/v1/stock-sync/reconciliations",
+            viewer,
+            reconcile::list_reconciliations,
+        ),
+        get(
+            "/api/v1/stock-sync/reconciliations/{run_id}",
+            viewer,
+            reconcile::get_reconciliation,
+        ),
+        get(
+            "/api/v1/stock-sync/discrepancies",
+            viewer,
+            discrepancies::list_discrepancies,
+        ),
+        get("/api/v1/stock-sync/mode", viewer, mode::get_mode),
+        put("/api/v1/stock-sync/mode", admin, mode::put_mode),
+        get("/api/v1/stock-sync/mode/history", viewer, mode::list_modes),
+        get("/api/v1/stock-sync/shadow", viewer, shadow::get_shadow),
+        post_long("/api/v1/stock-sync/tasks/{task}/run", operator, tasks::run_task),
+        get("/api/v1/stock-sync/alerts", viewer, alerts::list_alerts),
+        get("/api/v1/stock-sync/alerts/{alert_id}", viewer, alerts::get_alert),
+        post(
+            "/api/v1/stock-sync/alerts/{alert_id}/acknowledge",
+            operator,
+            alerts::acknowledge_alert,
+        ),
+        get("/api/v1/stock-sync/reports", viewer, reports::list_reports),
+        post_long("/api/v1/stock-sync/reports", operator, reports::post_report),
+        get(
+            "/api/v1/stock-sync/reports/{report_id}",
+            viewer,
+            reports::get_report,
         ),
         get("/api/v1/stock-sync/events", viewer, events::get_events),
         get("/api/v1/stock-sync/accounts", viewer, accounts::list_accounts),

@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::api::sync_answer;
 use crate::app::App;
 use crate::call::Call;
-use crate::fields::{Problems, checked, uuid};
+use crate::fields::{Problems, boolean, checked, uuid};
 use crate::problem::Problem;
 use crate::wire::SyncBody;
 
@@ -39,6 +39,8 @@ pub struct OrderRequest {
     /// Where to take the stock from; the default warehouse when not given.
     #[schema(min_length = 1, max_length = 100)]
     pub warehouse: Option<String>,
+    /// A person's word: deduct it although it was given back, settled, or belongs to the old way.
+    pub force: Option<bool>,
 }
 
 /// What is read of an Allegro checkout form.
@@ -150,9 +152,10 @@ pub(crate) async fn post_order(app: App, call: Call) -> Result<Answer, Problem> 
 
 /// Reads an order to take in; a line of a batch is the same.
 pub(crate) fn read(body: &Value, problems: Problems) -> Result<TakeIn, Problem> {
-    let fields = problems.body(body, &["token_id", "order", "warehouse"]);
+    let fields = problems.body(body, &["token_id", "order", "warehouse", "force"]);
     let account = fields.required("token_id", uuid);
     let warehouse = fields.optional("warehouse", checked(Warehouse::parse));
+    let force = fields.optional("force", boolean).unwrap_or(false);
     let form = fields.required("order", Ok);
     let copy = form.and_then(|form| match parse_form(form, Source::Posted) {
         Ok(copy) => Some(copy),
@@ -165,7 +168,7 @@ pub(crate) fn read(body: &Value, problems: Problems) -> Result<TakeIn, Problem> 
         account,
         copy,
         warehouse,
-        force: false,
+        force,
         remote_flag: None,
     });
     problems.finish(order)

@@ -45,6 +45,8 @@ fn add(name: &str, schema: &mut RefOr<Schema>) {
     if let RefOr::T(Schema::Object(text)) = schema
         && text.enum_values.is_none()
         && text.pattern.is_none()
+        // A moment has its format.
+        && text.format.is_none()
     {
         text.pattern = pattern_of(name).map(str::to_owned);
     }

@@ -94,16 +94,40 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "No order of that account and id was ever taken in here.",
     ),
     problem(
+        "report_unknown",
+        404,
+        "No such report",
+        "There is no report of that id, or it was one of the oldest beyond the 1,000 that are kept.",
+    ),
+    problem(
         "review_unknown",
         404,
         "No such review",
         "There is no review of that id.",
     ),
     problem(
+        "alert_unknown",
+        404,
+        "No such alert",
+        "There is no alert of that id, or it ended so long ago that it was forgotten.",
+    ),
+    problem(
+        "run_unknown",
+        404,
+        "No such run",
+        "There is no run of reconciliation of that id, or it was cleaned up.",
+    ),
+    problem(
         "sku_unknown",
         404,
         "No such SKU",
         "No warehouse ever held that SKU. SKUs are compared byte by byte; write `/` in a path as `%2F`.",
+    ),
+    problem(
+        "task_unknown",
+        404,
+        "No such task",
+        "`GET /status` lists the tasks that there are.",
     ),
     problem(
         "method_not_allowed",
@@ -140,6 +164,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         409,
         "Its flag cannot be handed over",
         "Say what the old way took of the order, each SKU once, and count SKUs whose balance is below zero.",
+    ),
+    problem(
+        "flag_unconfirmed",
+        409,
+        "The flag was not confirmed",
+        "A pulled order is deducted only after the flags call has confirmed that nobody else did. Nothing was changed.",
     ),
     problem(
         "form_needed",
@@ -182,6 +212,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         409,
         "The order was merged into another one",
         "Another form answers for the order now. Act on that one.",
+    ),
+    problem(
+        "mode_off",
+        409,
+        "Saldo is off",
+        "The order was not deducted, and belongs to the old way from now on. Switch Saldo on for later orders, or post this one with `force`.",
     ),
     problem(
         "no_offer_to_map",
@@ -232,6 +268,18 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "Rolling back what was shipped needs `force`.",
     ),
     problem(
+        "stock_not_counted",
+        409,
+        "Count first",
+        "Saldo did not deduct until now, so its balances did not follow what was sold. Count or import the stock, or say `stock_is_right`.",
+    ),
+    problem(
+        "task_running",
+        409,
+        "The task runs already",
+        "One run at a time, over all instances. Wait for its end, which `GET /status` tells.",
+    ),
+    problem(
         "body_too_large",
         413,
         "The body is too large",
@@ -248,6 +296,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         422,
         "The mapping cannot be right",
         "A mapping has 1 to 100 components, each with its own SKU and 1 to 1,000,000 units.",
+    ),
+    problem(
+        "bad_percent",
+        422,
+        "Not a share",
+        "A share of the orders is 0 to 100 percent.",
     ),
     problem(
         "balance_out_of_bounds",
@@ -278,6 +332,18 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         422,
         "The limit is out of range",
         "A page has 1 to 500 rows.",
+    ),
+    problem(
+        "partial_of_nothing",
+        422,
+        "Partial needs accounts or a percentage",
+        "Without accounts and with 0 percent nothing is on: that is `shadow`.",
+    ),
+    problem(
+        "range_inverted",
+        422,
+        "The range ends before it begins",
+        "`from` must not be later than `to`.",
     ),
     problem(
         "same_warehouse",

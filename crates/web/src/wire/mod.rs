@@ -3,27 +3,37 @@
 //! They borrow from what they tell, so that the hot path copies nothing.
 
 mod account;
+mod alert;
 mod log_entry;
 mod operation;
 mod order;
 mod page;
+mod reconciliation;
+mod report;
 mod review;
+mod rollout;
 mod status;
 mod stock;
 mod sync_result;
+mod task;
 pub mod words;
 
 pub use account::AccountBody;
+pub use alert::AlertBody;
 pub use log_entry::LogEntryBody;
 pub use operation::{OperationBody, OperationLineBody};
 pub use order::{FlagBody, OrderBody, OrderLineBody, PartBody};
 pub use page::PageBody;
+pub use reconciliation::{DiscrepancyBody, ReconciliationBody, RunBody, RunScopeBody};
+pub use report::{ReportBody, ReportHeadBody};
 pub use review::{ResolveBody, ReviewBody};
+pub use rollout::{ModeBody, ShadowOrderBody, ShadowReportBody};
 pub use status::{LatencyBody, OperationCountsBody, OrdersServiceBody, StatusBody, SuccessRateBody};
 pub use stock::{
     BalanceBody, ComponentBody, DocumentBody, MappingBody, MovementBody, SkuBody, ValidatedBody,
     ValidatedLineBody,
 };
 pub use sync_result::{RestoredBody, RollbackBody, SyncBody};
+pub use task::TaskBody;
 
 pub(crate) use page::page;

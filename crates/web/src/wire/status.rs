@@ -4,7 +4,10 @@ use saldo_engine::Status;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::words::{CircuitWord, HealthWord};
+use super::alert::AlertBody;
+use super::reconciliation::RunBody;
+use super::task::TaskBody;
+use super::words::{CircuitWord, HealthWord, ModeWord};
 
 /// The overall state.
 #[derive(Debug, Serialize, ToSchema)]
@@ -13,7 +16,8 @@ pub struct StatusBody<'a> {
     /// In a word.
     #[schema(value_type = HealthWord)]
     pub status: &'static str,
-    /// How far Saldo decides about stock; always `on` for now.
+    /// How far Saldo is switched on.
+    #[schema(value_type = ModeWord)]
     pub mode: &'static str,
     /// The version of Saldo.
     pub version: &'a str,
@@ -35,12 +39,13 @@ pub struct StatusBody<'a> {
     pub reviews_open: u64,
     /// The orders service, as seen from here.
     pub orders_service: OrdersServiceBody<'a>,
-    /// The last reconciliation; none before the first.
-    #[schema(value_type = Option<Object>, required)]
-    pub last_reconciliation: Option<()>,
+    /// The reconciliation that began last, ended or not; none before the first.
+    #[schema(required)]
+    pub last_reconciliation: Option<RunBody<'a>>,
+    /// The scheduled tasks, by name.
+    pub tasks: Vec<TaskBody<'a>>,
     /// Alerts that have not ended.
-    #[schema(value_type = Vec<Object>)]
-    pub alerts: [(); 0],
+    pub alerts: Vec<AlertBody<'a>>,
 }
 
 /// Operations, counted.
@@ -114,7 +119,7 @@ impl<'a> StatusBody<'a> {
         let since = |moment| status.now.duration_since(moment).as_secs().max(0);
         Self {
             status: status.health.as_str(),
-            mode: "on",
+            mode: status.rollout.mode.as_str(),
             version,
             uptime_seconds: since(status.started_at),
             operations: OperationCountsBody {
@@ -134,7 +139,7 @@ impl<'a> StatusBody<'a> {
             },
             average_retry_seconds: status.average_retry_seconds,
             oldest_pending_seconds: counts.oldest_pending.map(since),
-            discrepancies_open: 0,
+            discrepancies_open: status.discrepancies_open,
             reviews_open: counts.reviews_open.iter().map(|(_, count)| count).sum(),
             orders_service: OrdersServiceBody {
                 circuit: status.circuit.as_str(),
@@ -145,8 +150,9 @@ impl<'a> StatusBody<'a> {
                 },
                 last_error: status.last_error.as_deref(),
             },
-            last_reconciliation: None,
-            alerts: [],
+            last_reconciliation: status.last_reconciliation.as_ref().map(RunBody::new),
+            tasks: status.tasks.iter().map(TaskBody::new).collect(),
+            alerts: status.alerts.iter().map(|alert| AlertBody::new(alert, status.now)).collect(),
         }
     }
 }

@@ -29,6 +29,59 @@ words!(
     }
 );
 words!(
+    /// What kind of trouble an alert is about.
+    AlertKindWord {
+        /// The orders service does not answer, or answers with failures only.
+        OrdersServiceDown,
+        /// The orders service refuses Saldo's own credentials.
+        CredentialsRefused,
+        /// The database fails, or its disk is full.
+        StorageTrouble,
+        /// More operations wait than `monitoring.max_pending_operations`.
+        MaxPending,
+        /// The orders service no longer knows an account.
+        AccountUnusable,
+        /// More operations wait than `alerts.high_pending_operations.threshold`.
+        HighPendingOperations,
+        /// Too large a share of the attempts within the window failed.
+        SyncFailureRate,
+        /// Operations wait for too long.
+        StaleOperations,
+        /// Operations whose retries are used up.
+        FailedRetries,
+        /// Orders that the stock does not suffice for.
+        StockShortage,
+        /// Differences that wait for a person.
+        ReconciliationDiscrepancies,
+        /// A scheduled task did not run when it was due.
+        TaskMissed,
+        /// The orders service's single-order call is broken.
+        LiveOrdersBroken,
+    }
+);
+words!(
+    /// How serious an alert is.
+    SeverityWord {
+        /// Worth knowing once.
+        Notice,
+        /// Someone should look today.
+        Warning,
+        /// Someone should look now.
+        Critical,
+    }
+);
+words!(
+    /// Where an alert stands.
+    AlertStatusWord {
+        /// It lasts, and reminds.
+        Begun,
+        /// It lasts; someone knows.
+        Acknowledged,
+        /// It is over.
+        Ended,
+    }
+);
+words!(
     /// What an operation does to stock.
     OperationTypeWord {
         /// Takes the stock of an order.
@@ -119,6 +172,116 @@ words!(
         Reopened,
         /// Unpaid for longer than buyers take.
         StuckUnpaid,
+        /// Ready at the service, and not deducted here for so long that somebody may have dealt with it otherwise.
+        MissedOrder,
+        /// Cancelled after it was deducted, and too old to be given back without asking.
+        CancelledAfterDeduction,
+        /// Deducted here, and not shown by the service.
+        MissingRemotely,
+        /// The service's copy of it cannot be read.
+        Malformed,
+    }
+);
+words!(
+    /// How far Saldo is switched on.
+    ModeWord {
+        /// Nothing new is deducted.
+        Off,
+        /// What would be done is recorded and compared; nothing is changed or sent.
+        Shadow,
+        /// Some accounts, or a share of the orders, are on; the others are in shadow.
+        Partial,
+        /// Everything is on.
+        On,
+    }
+);
+words!(
+    /// What Saldo would have done with an order in shadow.
+    WouldWord {
+        /// Deduct it and send the flag.
+        Deduct,
+        /// Wait for its payment.
+        Wait,
+        /// Ask a person.
+        Ask,
+        /// Leave it alone.
+        Nothing,
+    }
+);
+words!(
+    /// Whether the old way did what Saldo would have done.
+    VerdictWord {
+        /// It is too early to tell.
+        Undecided,
+        /// It did.
+        Same,
+        /// It did not.
+        Differs,
+    }
+);
+words!(
+    /// How the ledger and the orders service differ about an order.
+    DiscrepancyKindWord {
+        /// The service's flag is not the level that Saldo owes it.
+        NotDelivered,
+        /// Ready at the service, unknown here.
+        MissedOrder,
+        /// Deducted at the service's word, unknown here.
+        RemoteOnly,
+        /// Cancelled there after it was deducted here, not sent.
+        CancelledAfterDeduction,
+        /// Cancelled there after goods were sent.
+        CancelledAfterShipment,
+        /// The lines differ from what was deducted.
+        QuantityMismatch,
+        /// Deducted here, unknown there.
+        MissingRemotely,
+        /// A row of the service's list cannot be read as an order.
+        Malformed,
+    }
+);
+words!(
+    /// What became of a discrepancy.
+    DiscrepancyResolutionWord {
+        /// Reported only.
+        Reported,
+        /// To be seen once more before anything follows.
+        Watched,
+        /// Put right, or set on its way to be right.
+        AutoFixed,
+        /// Before a person.
+        Review,
+        /// It went away.
+        Gone,
+    }
+);
+words!(
+    /// Whether a discrepancy is still there.
+    DiscrepancyStatusWord {
+        /// It was seen, and not seen to be gone yet.
+        Open,
+        /// It went away.
+        Closed,
+    }
+);
+words!(
+    /// How a run of reconciliation ended.
+    RunOutcomeWord {
+        /// It goes on.
+        Running,
+        /// It saw everything that it was asked to look at.
+        Completed,
+        /// Something could not be looked at; the error says what.
+        Failed,
+    }
+);
+words!(
+    /// How a task ended.
+    TaskOutcomeWord {
+        /// Well.
+        Succeeded,
+        /// Not well; the detail says why.
+        Failed,
     }
 );
 words!(
@@ -143,6 +306,15 @@ words!(
         Open,
         /// It has one, or its cause is gone.
         Resolved,
+    }
+);
+words!(
+    /// Why a report was made.
+    ReportCauseWord {
+        /// The schedule says so.
+        Scheduled,
+        /// Somebody asked for it.
+        Asked,
     }
 );
 words!(
@@ -183,7 +355,9 @@ words!(
 
 #[cfg(test)]
 mod tests {
+    use saldo_domain::discrepancy::{DiscrepancyKind, DiscrepancyResolution, RunOutcome};
     use saldo_domain::review::{Resolution, ReviewReason};
+    use saldo_domain::rollout::{Mode, Verdict, Would};
     use serde_json::{Value, json};
     use utoipa::PartialSchema;
 
@@ -218,8 +392,37 @@ mod tests {
                 "{word}"
             );
         }
+        for word in words_of::<ReportCauseWord>() {
+            assert!(
+                word.parse::<saldo_domain::report::ReportCause>().is_ok(),
+                "{word}"
+            );
+        }
         for word in words_of::<ActionWord>() {
             assert!(word.parse::<saldo_domain::operation::Action>().is_ok(), "{word}");
+        }
+        let kinds = saldo_domain::alert::AlertKind::ALL.map(|kind| kind.as_str().to_owned());
+        assert_eq!(words_of::<AlertKindWord>(), kinds);
+        let severities = saldo_domain::alert::Severity::ALL.map(|severity| severity.as_str().to_owned());
+        assert_eq!(words_of::<SeverityWord>(), severities);
+        for word in words_of::<AlertStatusWord>() {
+            assert!(word.parse::<saldo_domain::alert::AlertStatus>().is_ok(), "{word}");
+        }
+        let kinds = DiscrepancyKind::ALL.map(|kind| kind.as_str().to_owned());
+        assert_eq!(words_of::<DiscrepancyKindWord>(), kinds);
+        let resolutions = DiscrepancyResolution::ALL.map(|resolution| resolution.as_str().to_owned());
+        assert_eq!(words_of::<DiscrepancyResolutionWord>(), resolutions);
+        for word in words_of::<ModeWord>() {
+            assert!(word.parse::<Mode>().is_ok(), "{word}");
+        }
+        for word in words_of::<WouldWord>() {
+            assert!(word.parse::<Would>().is_ok(), "{word}");
+        }
+        for word in words_of::<VerdictWord>() {
+            assert!(word.parse::<Verdict>().is_ok(), "{word}");
+        }
+        for word in words_of::<RunOutcomeWord>() {
+            assert!(word.parse::<RunOutcome>().is_ok(), "{word}");
         }
     }
 }
