@@ -341,8 +341,8 @@ pub(crate) fn in_the_way(connection: &Connection, key: &OrderKey) -> Result<InTh
         let of_order = params![account.as_bytes(), key.order.as_str()];
         Ok::<_, Failure>(one(connection, sql, of_order, |_| Ok(()))?.is_some())
     };
-    let unfinished =
-        "SELECT 1 FROM operation WHERE id = ?1 AND status IN ('pending', 'processing', 'failed')";
+    let unfinished = "SELECT 1 FROM operation WHERE id = ?1 \
+        AND (status = 'pending' OR status = 'processing' OR status = 'failed')";
     let mut has_unfinished_operation = false;
     for id in operations_of(connection, key)? {
         has_unfinished_operation |=

@@ -279,6 +279,7 @@ where
             shipped_goods_need_force,
             undoing_a_refund_takes_again,
             undoing_a_refund_without_stock_is_refused,
+            undoing_a_refund_needs_stock_for_all_lines_of_a_sku,
             a_rolled_back_order_calls_its_waiting_difference_off,
             rolling_back_one_of_two_failed_operations_keeps_the_question,
             after_a_lost_refund_the_flag_is_sent_again;

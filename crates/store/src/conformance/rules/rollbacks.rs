@@ -101,6 +101,19 @@ pub(super) async fn undoing_a_refund_takes_again(world: &mut World) {
     assert_eq!(world.standing("o1").await, Standing::Applied);
 }
 
+pub(super) async fn undoing_a_refund_needs_stock_for_all_lines_of_a_sku(world: &mut World) {
+    world.receive("A", 5).await;
+    world.post(form("o1").line("l1", "A", 3).line("l2", "A", 2)).await;
+    let refund = world.refund("o1", "A", 5).await;
+    world.post(form("o2").line("l3", "A", 1)).await;
+    assert_eq!(
+        world.refused(roll_back(refund.operation.unwrap(), false)).await,
+        "insufficient_stock",
+        "each line alone would find enough"
+    );
+    world.expect_balance("A", 4).await;
+}
+
 pub(super) async fn undoing_a_refund_without_stock_is_refused(world: &mut World) {
     world.receive("A", 5).await;
     world.post(order()).await;
