@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::decide::{AnswerKey, Restored, SyncStatus};
 use saldo_domain::discrepancy::{Discrepancy, Run, RunOutcome, RunScope, RunTally};
-use saldo_domain::ids::{AccountId, OperationId, ReviewId, RunId};
+use saldo_domain::alert::Alert;
+use saldo_domain::ids::{AccountId, AlertId, OperationId, ReviewId, RunId};
 use saldo_domain::operation::Operation;
 use saldo_domain::review::Review;
 use saldo_domain::rollout::Rollout;
@@ -141,6 +142,8 @@ pub struct Status {
     pub last_reconciliation: Option<Run>,
     /// Discrepancies that are open.
     pub discrepancies_open: u64,
+    /// Alerts that have not ended, the newest first, at most 100.
+    pub alerts: Vec<Alert>,
 }
 
 /// What to reconcile. Without bounds, every order of every account.
@@ -281,6 +284,11 @@ pub enum Event {
     Review {
         /// Which one.
         id: ReviewId,
+    },
+    /// An alert began, changed, was acknowledged or ended.
+    Alert {
+        /// Which one.
+        id: AlertId,
     },
     /// The overall state may have changed.
     Status,

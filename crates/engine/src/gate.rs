@@ -479,6 +479,11 @@ impl Gate {
         shut(&self.service).or_else(|| shut(&self.credentials))
     }
 
+    /// Whether the service does not answer, and whether it refuses the credentials.
+    pub(crate) fn shut_parts(&self) -> (bool, bool) {
+        (is_shut(&self.service), is_shut(&self.credentials))
+    }
+
     /// Accounts that cannot be used now.
     pub(crate) fn shut_accounts(&self) -> Vec<AccountId> {
         self.accounts

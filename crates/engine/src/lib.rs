@@ -50,7 +50,11 @@ mod reports;
 
 mod cleanup;
 
+pub mod alerts;
+
 mod statistics;
+
+mod metrics;
 
 mod engine;
 

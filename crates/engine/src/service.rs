@@ -455,6 +455,7 @@ impl StockSynchronizationService {
         let tasks = self.tasks().await?;
         let last_reconciliation = self.last_reconciliation().await?;
         let open = self.core.store.open_discrepancies().await?;
+        let alerts = self.open_alerts().await?;
         let circuit = self.core.gate().circuit_state();
         let mut statistics = self.core.statistics();
         let success_rate = statistics.success_rate(now);
@@ -484,6 +485,7 @@ impl StockSynchronizationService {
             tasks,
             last_reconciliation,
             discrepancies_open: open.iter().map(|(_, _, count)| count).sum(),
+            alerts,
         })
     }
 
@@ -548,7 +550,10 @@ impl StockSynchronizationService {
         caller: &Caller,
     ) -> Result<SyncResult, StoreError> {
         let waiter = self.waiter(key.as_ref(), caller);
-        let mut outcome = match self.execute(command, caller).await? {
+        let began = tokio::time::Instant::now();
+        let executed = self.execute(command, caller).await?;
+        self.core.metrics.intake(began.elapsed().as_secs_f64());
+        let mut outcome = match executed {
             Outcome::Order(outcome) => outcome,
             other => return Err(unexpected(&other)),
         };
@@ -626,6 +631,8 @@ impl StockSynchronizationService {
         let status = match (&operation, outcome.status) {
             (_, status @ (SyncStatus::Skipped | SyncStatus::Merged)) => status,
             (Some(operation), _) => sync_status(operation),
+            // An operation that is not there any more was finished, and cleaned up.
+            (None, SyncStatus::Pending) if outcome.operation.is_some() => SyncStatus::Completed,
             (None, status) => status,
         };
         let error = match &operation {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use saldo_domain::alert::{Alert, AlertKind, Entry, Example, Occasion, Severity};
 
 use crate::language::Language;
-use crate::text::quoted;
+use crate::text::{quoted, unmarked};
 use crate::words::{Value, Words};
 
 #[cfg(test)]
@@ -45,6 +45,22 @@ pub struct Item {
     pub todo: Option<String>,
     /// Where to read on: the sentence, and the address in it.
     pub link: Option<(String, String)>,
+}
+
+impl Composed {
+    /// As someone reads it who gets plain text.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let mut text = format!("{}\n", self.subject);
+        for item in &self.items {
+            text.push_str(&format!("\n{}\n", item.headline));
+            let link = item.link.as_ref().map(|(sentence, _)| sentence);
+            for line in item.lines.iter().chain(&item.todo).chain(link) {
+                text.push_str(&format!("{line}\n"));
+            }
+        }
+        unmarked(&text)
+    }
 }
 
 impl Composer {

@@ -125,12 +125,24 @@ impl AlertKind {
                 Self::CredentialsRefused,
                 Self::MaxPending,
             ],
-            Self::MaxPending | Self::SyncFailureRate | Self::StaleOperations | Self::FailedRetries => {
+            Self::MaxPending | Self::StaleOperations | Self::FailedRetries => {
                 &[Self::OrdersServiceDown, Self::CredentialsRefused]
             }
+            // What is probed and not yet back fails each time.
+            Self::SyncFailureRate => &[
+                Self::OrdersServiceDown,
+                Self::CredentialsRefused,
+                Self::AccountUnusable,
+            ],
             Self::TaskMissed => &[Self::StorageTrouble],
             _ => &[],
         }
+    }
+
+    /// Whether it began when its facts say, and not when it was first seen.
+    #[must_use]
+    pub const fn begins_when_it_says(self) -> bool {
+        matches!(self, Self::OrdersServiceDown | Self::CredentialsRefused)
     }
 
     /// Whether twice as many are news. Through an outage the queue only grows, as everyone knows who was told of it.

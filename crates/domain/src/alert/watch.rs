@@ -162,6 +162,7 @@ fn begin(
     let quiet_seconds = flaps.map_or(QUIET_SECONDS, |previous| {
         previous.quiet_seconds.saturating_mul(2).min(QUIET_SECONDS_MAX)
     });
+    let begun_at = facts.since.filter(|_| kind.begins_when_it_says());
     Alert {
         id,
         kind,
@@ -169,7 +170,7 @@ fn begin(
         severity: kind.severity(),
         peak: facts.count,
         facts: facts.clone(),
-        begun_at: now,
+        begun_at: begun_at.map_or(now, |since| since.min(now)),
         cleared_at: None,
         quiet_seconds,
         first_told_at: None,

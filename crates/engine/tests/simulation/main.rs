@@ -10,6 +10,7 @@
 mod support;
 
 mod account;
+mod alerts;
 mod chaos;
 mod circuit;
 mod credentials;
@@ -17,8 +18,10 @@ mod fairness;
 mod immediate;
 mod leases;
 mod load;
+mod polling;
 mod rates;
 mod read_back;
+mod reconciling;
 mod retry;
 mod rollback;
 mod scenarios;

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::telegram;
-use crate::text::unmarked;
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + minutes * 60).unwrap()
@@ -89,21 +88,6 @@ fn entry(kind: AlertKind, occasion: Occasion) -> Entry {
     Entry { occasion, alert }
 }
 
-/// As someone reads it in a mail without HTML.
-fn plain(composed: &Composed) -> String {
-    let mut text = format!("{}\n", composed.subject);
-    for item in &composed.items {
-        text.push_str(&format!("\n{}\n", item.headline));
-        for line in item.lines.iter().chain(&item.todo) {
-            text.push_str(&format!("{line}\n"));
-        }
-        if let Some((sentence, _)) = &item.link {
-            text.push_str(&format!("{sentence}\n"));
-        }
-    }
-    unmarked(&text)
-}
-
 #[test]
 fn every_kind_is_told_in_every_language() {
     for language in Language::ALL {
@@ -112,7 +96,7 @@ fn every_kind_is_told_in_every_language() {
         for kind in AlertKind::ALL {
             for occasion in [Occasion::Begun, Occasion::Ended] {
                 let composed = composer.compose(&[entry(kind, occasion)], at(135));
-                text.push_str(&plain(&composed));
+                text.push_str(&composed.plain());
                 text.push_str("----\n");
             }
         }
