@@ -20,11 +20,11 @@ use crate::fields::Problems;
 use crate::limits::{EVENTS_TOGETHER_MAX, KEEP_ALIVE};
 use crate::problem::Problem;
 use crate::serve::Stopping;
-use crate::wire::{OperationBody, ReviewBody, StatusBody};
+use crate::wire::{AlertBody, OperationBody, ReviewBody, StatusBody};
 
 /// Tells what changes
 ///
-/// Server-sent events `operation`, `review` and `status`, each with the thing as it stands now. Several changes of
+/// Server-sent events `operation`, `review`, `alert` and `status`, each with the thing as it stands now. Several changes of
 /// one thing may be told once. `reset` says that changes were missed: read the lists again.
 #[utoipa::path(
     get, path = "/api/v1/stock-sync/events", tag = "status",
@@ -137,6 +137,12 @@ async fn tell(app: &App, change: &Event) -> Result<Option<sse::Event>, Problem> 
                 return Ok(None);
             };
             ("review", Answer::ok(&ReviewBody::new(&review))?)
+        }
+        Event::Alert { id } => {
+            let Some(alert) = store.alert(*id).await? else {
+                return Ok(None);
+            };
+            ("alert", Answer::ok(&AlertBody::new(&alert, app.service.now()))?)
         }
         Event::Status => {
             let status = app.service.status().await?;

@@ -111,6 +111,7 @@ async fn the_examples_of_bodies_are_taken() {
             .unwrap();
         let path = path.replace("{operation_id}", "00000000-0000-7000-8000-000000000000");
         let path = path.replace("{review_id}", "00000000-0000-7000-8000-000000000000");
+        let path = path.replace("{alert_id}", "00000000-0000-7000-8000-000000000000");
         let answer = world.post(&path, &schema["example"]).await;
         assert!(
             answer.status != 422 && answer.status != 400,

@@ -26,7 +26,7 @@ async fn unknown_paths_are_problems_too() {
         "/",
         "/api",
         "/api/v1/stock-sync",
-        "/api/v1/stock-sync/alerts",
+        "/api/v1/stock-sync/alert",
         "/metrics",
         "/a%00b",
         "//healthz",
