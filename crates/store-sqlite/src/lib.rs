@@ -4,6 +4,7 @@
 //! read, each with a connection of its own. What was acknowledged has been synced to the disk.
 
 mod alerts;
+mod backup;
 mod check;
 mod checkpoint;
 mod connection;
@@ -32,5 +33,6 @@ mod tasks;
 mod write;
 mod writer;
 
+pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
 pub use options::SqliteOptions;
 pub use store::SqliteStore;

@@ -51,6 +51,26 @@ impl Migration {
 /// # Errors
 /// When the file is another program's, newer than this binary, or was migrated by something else.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let version = verified_version(connection)?;
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        apply(connection, index + 1, migration).map_err(StoreError::from)?;
+    }
+    Ok(())
+}
+
+/// The version of the schema of a database that has one and is as this binary would have made it; older ones, too.
+///
+/// # Errors
+/// As [`migrate`], and when there is no ledger in the file.
+pub(crate) fn known_version(connection: &Connection) -> Result<usize, StoreError> {
+    match verified_version(connection)? {
+        0 => Err(StoreError::Unavailable("there is no ledger in the file yet".to_owned())),
+        version => Ok(version),
+    }
+}
+
+/// The version of the schema; 0 of an empty file.
+fn verified_version(connection: &Connection) -> Result<usize, StoreError> {
     let version = version_of(connection)?;
     let newest = MIGRATIONS.len();
     if version > newest {
@@ -62,13 +82,10 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if version > 0 {
         verify(connection, version)?;
     }
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
-        apply(connection, index + 1, migration).map_err(StoreError::from)?;
-    }
-    Ok(())
+    Ok(version)
 }
 
-/// The version of the schema; 0 of an empty file.
+/// The version that a file says its schema has; 0 of an empty file.
 fn version_of(connection: &Connection) -> Result<usize, StoreError> {
     let read =
         |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));

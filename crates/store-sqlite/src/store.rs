@@ -225,7 +225,7 @@ fn all_or_nothing<T>(
 }
 
 /// Makes the directory remember a new file even if the power fails now.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
