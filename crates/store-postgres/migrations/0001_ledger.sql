@@ -71,7 +71,7 @@ CREATE TABLE saldo.operation (
 -- Lists and counts of what is unfinished must not look at what is finished: only these indexes know it, and they
 -- are as small as the work that is left.
 CREATE INDEX operation_unfinished ON saldo.operation (status, waiting_for, id)
-    INCLUDE (created_at) WHERE status IN ('pending', 'processing', 'failed');
+    INCLUDE (created_at, operation_type) WHERE status IN ('pending', 'processing', 'failed');
 CREATE INDEX operation_failed_under ON saldo.operation (review, id)
     WHERE status = 'failed' AND review IS NOT NULL;
 CREATE INDEX operation_completed ON saldo.operation (completed_at) WHERE status = 'completed';
@@ -232,6 +232,6 @@ CREATE UNIQUE INDEX api_key_name ON saldo.api_key (name) WHERE revoked_at IS NUL
 -- One row a transaction, removed by the next of the same worker. A commit whose answer was lost is looked up here,
 -- and not repeated.
 CREATE TABLE saldo.commit_marker (
-    id uuid NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
+    id uuid NOT NULL PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);

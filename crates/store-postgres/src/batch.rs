@@ -10,6 +10,7 @@ use saldo_domain::policy::Policy;
 use saldo_domain::view::{Key, Row, Stop, View};
 use saldo_store::StoreError;
 use saldo_store::deciding::{LOADS_MAX, RewindingIds, Undecided, decide_with_loads};
+use saldo_store::moves::UncommittedMoves;
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -20,6 +21,7 @@ use crate::options::PostgresOptions;
 use crate::pending::Pending;
 use crate::session::{Session, Step};
 use crate::sql::{get, typed, values};
+use crate::transaction::Mark;
 use crate::write::write;
 
 /// Waits for the locks, in the order of their names.
@@ -42,6 +44,7 @@ pub(crate) struct Batch<'b> {
     held: Held,
     tokens: Tokens,
     pending: Pending,
+    moves: UncommittedMoves,
 }
 
 /// The keys that one decision asked for and did not find.
@@ -83,6 +86,7 @@ impl<'b> Batch<'b> {
             held: Held::default(),
             tokens: Tokens::new(),
             pending: Pending::default(),
+            moves: UncommittedMoves::default(),
         }
     }
 
@@ -130,8 +134,12 @@ impl<'b> Batch<'b> {
         for _ in 0..LOADS_MAX {
             match self.try_to_decide(request) {
                 Ok((changes, outcome)) => {
-                    self.lock_mappings(&changes).await?;
+                    self.lock_what_is_shared(&changes).await?;
+                    if self.pending.must_be_written_before(&changes) {
+                        self.flush().await?;
+                    }
                     self.pending.add(&changes);
+                    self.moves.add(&changes);
                     self.view.apply(changes);
                     return Ok(Ok(outcome));
                 }
@@ -226,13 +234,17 @@ impl<'b> Batch<'b> {
         Ok(names)
     }
 
-    /// A mapping is set without looking at it: whoever reads it must have ended before this is committed.
-    async fn lock_mappings(&mut self, changes: &Changes) -> Result<(), Failure> {
-        let names: Names = changes
+    /// A mapping is set without looking at it, and so may the mode be: whoever reads it must have ended before this
+    /// is committed.
+    async fn lock_what_is_shared(&mut self, changes: &Changes) -> Result<(), Failure> {
+        let mut names: Names = changes
             .mappings
             .iter()
             .map(|mapping| (mapping_name(&mapping.key), true))
             .collect();
+        if changes.rollout.is_some() {
+            names.insert(locks::rollout_name(), true);
+        }
         let missing = self.held.missing(&names);
         if missing.is_empty() {
             return Ok(());
@@ -252,9 +264,15 @@ impl<'b> Batch<'b> {
     }
 
     /// Writes what was decided so far.
-    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+    async fn flush(&mut self) -> Result<(), Failure> {
         let pending = std::mem::take(&mut self.pending);
-        write(self.session, pending, &mut self.tokens).await
+        write(self.session, pending, &mut self.tokens, None).await
+    }
+
+    /// Writes the rest, and marks the transaction. Says what became of operations.
+    pub(crate) async fn finish(mut self, mark: Mark) -> Result<UncommittedMoves, Failure> {
+        write(self.session, self.pending, &mut self.tokens, Some(mark)).await?;
+        Ok(self.moves)
     }
 }
 
@@ -266,6 +284,8 @@ fn keys_of(wanted: &Wanted) -> Vec<Key> {
     keys.extend(wanted.balances.iter().cloned().map(Key::Balance));
     keys.extend(wanted.mappings.iter().cloned().map(Key::Mapping));
     keys.extend(wanted.answers.iter().cloned().map(Key::Answer));
+    keys.extend(wanted.shadows.iter().cloned().map(Key::Shadow));
+    keys.extend(wanted.rollout.then_some(Key::Rollout));
     for (reason, subject) in &wanted.open_reviews {
         keys.push(Key::OpenReview(*reason, subject.clone()));
     }

@@ -141,14 +141,18 @@ const RULES: &[Rule] = &[
               AND NOT EXISTS (SELECT 1 FROM saldo.delivery WHERE delivery.account = operation.account \
                   AND delivery.order_id = operation.order_id AND delivery.lease_token IS NOT NULL)",
     },
+    // The clean-up may have removed the log of what was finished: all of it, as it was then.
     Rule {
         invariant: 8,
         mend: LOG_IS_TRUE,
         sql: "SELECT 'entry ' || version || ' of operation ' || operation || ' does not follow' \
               FROM (SELECT operation, version, status, lag(version, 1, 0::bigint) OVER history AS version_before, \
                         lag(status) OVER history AS status_before \
-                    FROM saldo.log WINDOW history AS (PARTITION BY operation ORDER BY version)) AS logged \
-              WHERE version <> version_before + 1 OR NOT (status_before IS NULL OR status_before = status \
+                    FROM saldo.log WINDOW history AS (PARTITION BY operation ORDER BY version)) AS entry \
+              WHERE (version <> version_before + 1 AND (status_before IS NOT NULL OR EXISTS ( \
+                  SELECT 1 FROM saldo.operation WHERE operation.id = entry.operation \
+                  AND operation.status IN ('pending', 'processing', 'failed')))) \
+              OR NOT (status_before IS NULL OR status_before = status \
               OR (status_before = 'pending' AND status = 'processing') \
               OR (status_before = 'processing' AND status IN ('completed', 'pending', 'failed')) \
               OR (status_before = 'failed' AND status = 'pending') \
@@ -160,7 +164,8 @@ const RULES: &[Rule] = &[
         sql: "SELECT 'operation ' || operation.id || ' is not as its log says' FROM saldo.operation \
               LEFT JOIN LATERAL (SELECT log.version, log.status FROM saldo.log \
                   WHERE log.operation = operation.id ORDER BY log.version DESC LIMIT 1) AS newest ON true \
-              WHERE (newest.version, newest.status) IS DISTINCT FROM (operation.version, operation.status)",
+              WHERE (newest.version, newest.status) IS DISTINCT FROM (operation.version, operation.status) \
+              AND (operation.status IN ('pending', 'processing', 'failed') OR newest.version IS NOT NULL)",
     },
     Rule {
         invariant: 4,

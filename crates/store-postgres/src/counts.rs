@@ -43,8 +43,8 @@ async fn count_unfinished(
 ) -> Result<(), Failure> {
     let groups = session
         .many(
-            "SELECT status, waiting_for, count(*), count(*) FILTER (WHERE created_at < $1), min(created_at) \
-             FROM saldo.operation WHERE status IN ('pending', 'processing', 'failed') \
+            "SELECT status, waiting_for, count(*), count(*) FILTER (WHERE created_at < $1), min(created_at), \
+             count(*) FILTER (WHERE operation_type = 'refund') FROM saldo.operation WHERE status IN ('pending', 'processing', 'failed') \
              GROUP BY status, waiting_for",
             values![stored(stale_before)],
             |row| {
@@ -54,12 +54,14 @@ async fn count_unfinished(
                     count: number(row, 2)?,
                     stale: number(row, 3)?,
                     oldest: optional_moment(row, 4)?,
+                    refunds: number(row, 5)?,
                 };
                 Ok((status, waiting_for, group))
             },
         )
         .await?;
     for (status, waiting_for, group) in groups {
+        counts.refunds.add(status, group.refunds);
         add_group(counts, (status, waiting_for), &group);
     }
     Ok(())
@@ -69,6 +71,7 @@ struct Group {
     count: u64,
     stale: u64,
     oldest: Option<Timestamp>,
+    refunds: u64,
 }
 
 fn add_group(counts: &mut Counts, kind: (OperationStatus, Option<WaitingFor>), group: &Group) {

@@ -5,10 +5,12 @@
 //! been synced by the server.
 
 mod address;
+mod alerts;
 mod batch;
 mod check;
 mod counts;
 mod failure;
+mod housekeeping;
 mod lists;
 mod load;
 mod locks;
@@ -16,6 +18,9 @@ mod options;
 mod pending;
 mod plain;
 mod reads;
+mod reconciliations;
+mod reports;
+mod rollouts;
 mod rows;
 mod schema;
 mod server;
@@ -23,6 +28,7 @@ mod session;
 mod sql;
 mod state;
 mod store;
+mod tasks;
 mod tls;
 mod transaction;
 mod write;

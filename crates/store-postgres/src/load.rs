@@ -13,11 +13,12 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::rollouts;
 use crate::rows::{
     self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
 };
 use crate::session::{Session, Step};
-use crate::sql::{get, id, text, typed, values};
+use crate::sql::{get, id, moment, text, typed, values};
 
 /// The most operations of one order that are shown.
 const OPERATIONS_SHOWN_MAX: usize = 500;
@@ -36,6 +37,9 @@ pub(crate) struct Wanted {
     pub(crate) operations: Vec<OperationId>,
     pub(crate) reviews: Vec<ReviewId>,
     pub(crate) open_reviews: Vec<(ReviewReason, Subject)>,
+    pub(crate) shadows: Vec<OrderKey>,
+    pub(crate) rollout: bool,
+    pub(crate) stock_counted: bool,
     pub(crate) lists: Vec<ListKey>,
 }
 
@@ -56,6 +60,9 @@ impl Wanted {
                 Key::Operation(id) => wanted.operations.push(id),
                 Key::Review(id) => wanted.reviews.push(id),
                 Key::OpenReview(reason, subject) => wanted.open_reviews.push((reason, subject)),
+                Key::Rollout => wanted.rollout = true,
+                Key::StockCounted => wanted.stock_counted = true,
+                Key::Shadow(key) => wanted.shadows.push(key),
                 Key::List(list) => wanted.lists.push(list),
             }
         }
@@ -66,6 +73,7 @@ impl Wanted {
         once_each(&mut wanted.answers);
         once_each(&mut wanted.operations);
         once_each(&mut wanted.reviews);
+        once_each(&mut wanted.shadows);
         wanted
     }
 }
@@ -87,6 +95,10 @@ struct Columns<'w> {
     answers: Vec<&'w str>,
     operations: Vec<Uuid>,
     reviews: Vec<Uuid>,
+    shadow_accounts: Vec<Uuid>,
+    shadow_orders: Vec<&'w str>,
+    rollout: bool,
+    stock_counted: bool,
 }
 
 impl<'w> Columns<'w> {
@@ -102,6 +114,10 @@ impl<'w> Columns<'w> {
             answers: wanted.answers.iter().map(String::as_str).collect(),
             operations: wanted.operations.iter().map(|id| id.as_uuid()).collect(),
             reviews: wanted.reviews.iter().map(|id| id.as_uuid()).collect(),
+            shadow_accounts: wanted.shadows.iter().map(|key| key.account.as_uuid()).collect(),
+            shadow_orders: wanted.shadows.iter().map(|key| key.order.as_str()).collect(),
+            rollout: wanted.rollout,
+            stock_counted: wanted.stock_counted,
         }
     }
 }
@@ -209,6 +225,9 @@ enum Kind {
     Answers,
     Operations,
     Reviews,
+    Shadows,
+    Rollout,
+    StockCounted,
 }
 
 fn questions<'c>(columns: &'c Columns<'_>) -> Vec<(Kind, Step<'c>)> {
@@ -229,6 +248,10 @@ fn questions<'c>(columns: &'c Columns<'_>) -> Vec<(Kind, Step<'c>)> {
         answers,
         operations,
         reviews,
+        shadow_accounts,
+        shadow_orders,
+        rollout,
+        stock_counted,
     } = columns;
     ask(
         !orders.is_empty(),
@@ -257,6 +280,19 @@ fn questions<'c>(columns: &'c Columns<'_>) -> Vec<(Kind, Step<'c>)> {
         vec![typed(operations)],
     );
     ask(!reviews.is_empty(), Kind::Reviews, REVIEWS, vec![typed(reviews)]);
+    ask(
+        !shadow_orders.is_empty(),
+        Kind::Shadows,
+        rollouts::SHADOW_ORDERS,
+        vec![typed(shadow_accounts), typed(shadow_orders)],
+    );
+    ask(*rollout, Kind::Rollout, rollouts::IN_FORCE, Vec::new());
+    ask(
+        *stock_counted,
+        Kind::StockCounted,
+        rollouts::STOCK_COUNTED,
+        Vec::new(),
+    );
     questions
 }
 
@@ -314,6 +350,16 @@ impl Found {
                     let id = review.id;
                     (Key::Review(id), Loaded::Review(id, Some(Box::new(review))))
                 }
+                Kind::Shadows => {
+                    let shadow = rollouts::read_shadow_order(row)?;
+                    let key = shadow.key.clone();
+                    (
+                        Key::Shadow(key.clone()),
+                        Loaded::Shadow(key, Some(Box::new(shadow))),
+                    )
+                }
+                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rollouts::read_rollout(row)?))),
+                Kind::StockCounted => (Key::StockCounted, Loaded::StockCounted(Some(moment(row, 0)?))),
             };
             self.others.insert(key, loaded);
         }
@@ -434,6 +480,15 @@ fn insert_others(wanted: &Wanted, mut found: HashMap<Key, Loaded>, view: &mut Vi
     for id in &wanted.reviews {
         insert(Key::Review(*id), Loaded::Review(*id, None));
     }
+    for key in &wanted.shadows {
+        insert(Key::Shadow(key.clone()), Loaded::Shadow(key.clone(), None));
+    }
+    if wanted.rollout {
+        insert(Key::Rollout, Loaded::Rollout(None));
+    }
+    if wanted.stock_counted {
+        insert(Key::StockCounted, Loaded::StockCounted(None));
+    }
 }
 
 async fn open_review(
@@ -456,6 +511,21 @@ async fn open_review(
             rows::review,
         )
         .await
+}
+
+/// The live files of orders, in the order asked for.
+pub(crate) async fn order_files(
+    session: &Session,
+    keys: &[OrderKey],
+) -> Result<Vec<Option<OrderFile>>, Failure> {
+    let accounts: Vec<Uuid> = keys.iter().map(|key| key.account.as_uuid()).collect();
+    let orders: Vec<&str> = keys.iter().map(|key| key.order.as_str()).collect();
+    let mut found = session.many(ORDERS, values![accounts, orders], order_row).await?;
+    // One that is named twice is found twice.
+    found.sort_by(|(left, _), (right, _)| left.key.cmp(&right.key));
+    found.dedup_by(|(left, _), (right, _)| left.key == right.key);
+    let files = live_orders(session, found, &mut Tokens::new()).await?;
+    Ok(keys.iter().map(|key| files.get(key).cloned()).collect())
 }
 
 /// An order with everything ever recorded of it, newest first.

@@ -69,6 +69,11 @@ pub(crate) fn mapping_name(key: &OfferKey) -> i64 {
     name("mappings", &[&[whole.to_be_bytes()[7] % MAPPING_LOCKS]])
 }
 
+/// The lock on the mode in force, which decisions share with others.
+pub(crate) fn rollout_name() -> i64 {
+    name("rollout", &[])
+}
+
 /// The locks of a row, as far as its key alone tells them; operations and reviews must be looked up first.
 pub(crate) fn add_names(names: &mut Names, key: &Key) {
     let exclusive = match key {
@@ -83,6 +88,13 @@ pub(crate) fn add_names(names: &mut Names, key: &Key) {
             return;
         }
         Key::Answer(key) => name("answer", &[key.as_bytes()]),
+        Key::Rollout => {
+            names.entry(rollout_name()).or_insert(false);
+            return;
+        }
+        // It is only ever made newer.
+        Key::StockCounted => return,
+        Key::Shadow(key) => order_name(key),
         Key::OpenReview(..) => wide_reviews_name(),
         Key::List(list) => match list {
             // Their orders are locked one by one.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use saldo_domain::changes::{Changes, DeliveryChange, FileChange, RowChange};
 use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::{LineItemId, OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::{LogEntry, Operation};
 use saldo_domain::order::Order;
 use saldo_domain::review::Review;
+use saldo_domain::rollout::{Rollout, ShadowOrder};
 use saldo_domain::stock::{Balance, Mapping, Movement, OfferKey, StockKey};
 use saldo_domain::view::RecordedAnswer;
 use uuid::Uuid;
@@ -40,6 +42,10 @@ pub(crate) struct Pending {
     pub(crate) reviews: BTreeMap<ReviewId, Review>,
     pub(crate) mappings: BTreeMap<OfferKey, Mapping>,
     pub(crate) answers: Vec<RecordedAnswer>,
+    /// Modes that came into force, the last one to stay.
+    pub(crate) rollouts: Vec<Rollout>,
+    pub(crate) stock_counted: Option<Timestamp>,
+    pub(crate) shadows: BTreeMap<OrderKey, ShadowOrder>,
 }
 
 impl Pending {
@@ -69,6 +75,20 @@ impl Pending {
             self.mappings.insert(mapping.key.clone(), mapping.clone());
         }
         self.answers.extend(changes.answers.iter().cloned());
+        self.rollouts.extend(changes.rollout.iter().cloned());
+        self.stock_counted = changes.stock_counted.or(self.stock_counted);
+        for shadow in &changes.shadows {
+            self.shadows.insert(shadow.key.clone(), shadow.clone());
+        }
+    }
+
+    /// Whether an order in shadow waits to be written that these change again: what a second change means depends on
+    /// the first one.
+    pub(crate) fn must_be_written_before(&self, changes: &Changes) -> bool {
+        changes
+            .shadows
+            .iter()
+            .any(|shadow| self.shadows.contains_key(&shadow.key))
     }
 
     fn add_file(&mut self, change: &FileChange, log: &[LogEntry]) {

@@ -18,7 +18,7 @@ use crate::session::{Parameter, Session};
 use crate::sql::{Typed, get, json, row_limit, values};
 
 /// Rows to ask for to fill a page, and to know whether there is another.
-fn rows_for(page: &PageRequest) -> i64 {
+pub(crate) fn rows_for(page: &PageRequest) -> i64 {
     row_limit(page.limit + 1)
 }
 
@@ -47,31 +47,31 @@ pub(crate) async fn log(
 
 /// A `WHERE` in the making.
 #[derive(Default)]
-struct Conditions {
+pub(crate) struct Conditions {
     sql: String,
     values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
 }
 
 impl Conditions {
     /// A value, and how it is named in the text.
-    fn value<T: Typed + Send + 'static>(&mut self, value: T) -> String {
+    pub(crate) fn value<T: Typed + Send + 'static>(&mut self, value: T) -> String {
         self.values.push((Box::new(value), T::column_type()));
         format!("${}", self.values.len())
     }
 
     /// Adds a condition on one value; `{}` stands for it.
-    fn and<T: Typed + Send + 'static>(&mut self, condition: &str, value: T) {
+    pub(crate) fn and<T: Typed + Send + 'static>(&mut self, condition: &str, value: T) {
         let name = self.value(value);
         self.and_plain(&condition.replace("{}", &name));
     }
 
-    fn and_plain(&mut self, condition: &str) {
+    pub(crate) fn and_plain(&mut self, condition: &str) {
         self.sql
             .push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
     }
 
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         mut self,
         session: &Session,
         before: &str,
@@ -372,8 +372,10 @@ async fn movements_of(
             concat!(
                 "SELECT ",
                 movement_columns!(),
-                ", operation.account, operation.order_id FROM saldo.movement \
-                 LEFT JOIN saldo.operation ON operation.id = movement.operation \
+                ", coalesce(operation.account, line_holder.account), \
+                 coalesce(operation.order_id, line_holder.order_id) \
+                 FROM saldo.movement LEFT JOIN saldo.operation ON operation.id = movement.operation \
+                 LEFT JOIN saldo.line_holder ON operation.id IS NULL AND line_holder.line_item_id = movement.line \
                  WHERE movement.sku = $1 AND movement.warehouse = $2 AND movement.sequence < $3 \
                  ORDER BY movement.sequence DESC LIMIT $4"
             ),

@@ -16,10 +16,24 @@ struct Migration {
 /// All migrations, in order; the first has version 1. One that was released is never changed: a change is
 /// another one. The version before must be able to go on beside the new schema, for instances that are not
 /// restarted yet.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_ledger",
-    sql: include_str!("../migrations/0001_ledger.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_ledger",
+        sql: include_str!("../migrations/0001_ledger.sql"),
+    },
+    Migration {
+        name: "0002_reconciliation",
+        sql: include_str!("../migrations/0002_reconciliation.sql"),
+    },
+    Migration {
+        name: "0003_alerts",
+        sql: include_str!("../migrations/0003_alerts.sql"),
+    },
+    Migration {
+        name: "0004_reports",
+        sql: include_str!("../migrations/0004_reports.sql"),
+    },
+];
 
 impl Migration {
     fn checksum(&self) -> String {

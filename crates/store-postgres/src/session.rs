@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use futures::TryStreamExt;
 use futures::future::join_all;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
@@ -139,6 +140,27 @@ impl Session {
     ) -> Result<Option<T>, Failure> {
         let rows = self.rows(sql, parameters).await?;
         rows.first().map(read).transpose()
+    }
+
+    /// Hands each row on as it comes, so that memory does not grow with them.
+    pub(crate) async fn each(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        mut take: impl FnMut(&Row) -> Result<(), Failure> + Send,
+    ) -> Result<(), Failure> {
+        let rows = if self.unprepared {
+            let values = parameters.iter().map(|(value, kind)| (*value, kind.clone()));
+            self.client.query_typed_raw(sql, values).await?
+        } else {
+            let statement = self.prepare(sql, parameters).await?;
+            self.client.query_raw(&statement, values(parameters)).await?
+        };
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = rows.try_next().await? {
+            take(&row)?;
+        }
+        Ok(())
     }
 
     /// Runs a statement and says how many rows it changed.

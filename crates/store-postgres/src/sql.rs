@@ -32,7 +32,7 @@ typed! {
     Vec<&str> => TEXT_ARRAY, Vec<Option<&str>> => TEXT_ARRAY,
     Vec<String> => TEXT_ARRAY, Vec<Option<String>> => TEXT_ARRAY,
     i64 => INT8, Option<i64> => INT8, Vec<i64> => INT8_ARRAY, Vec<Option<i64>> => INT8_ARRAY,
-    bool => BOOL, Vec<bool> => BOOL_ARRAY, Vec<Option<bool>> => BOOL_ARRAY,
+    bool => BOOL, Option<bool> => BOOL, Vec<bool> => BOOL_ARRAY, Vec<Option<bool>> => BOOL_ARRAY,
 }
 
 /// A value as a parameter.
@@ -80,6 +80,11 @@ pub(crate) fn text<T, E: std::fmt::Display>(
 /// JSON; an empty column stands for the default, so that empty lists cost nothing.
 pub(crate) fn json<T: DeserializeOwned + Default>(row: &Row, column: usize) -> Result<T, Failure> {
     Ok(optional_text(row, column, |text| serde_json::from_str(text))?.unwrap_or_default())
+}
+
+/// JSON that is always there.
+pub(crate) fn required_json<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, Failure> {
+    text(row, column, |text| serde_json::from_str(text))
 }
 
 /// JSON of a list, or nothing for an empty one.

@@ -16,6 +16,7 @@ use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::text::Sku;
 use saldo_domain::view::OrderFile;
 use saldo_store::deciding::{RewindingIds, in_microseconds};
+use saldo_store::moves::Moves;
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
     ReviewFilter, StockLineKey, Violation,
@@ -30,8 +31,9 @@ use crate::failure::Failure;
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
 use crate::session::{Session, Sessions};
+use crate::sql::values;
 use crate::state::State;
-use crate::transaction::{Beginnings, may_pass, remove_old_markers};
+use crate::transaction::{Beginnings, Markers, commit, may_pass, remove_old_markers};
 use crate::writer::{Done, Job, Shared, Work, Writer};
 use crate::{check, counts, lists, load, reads, schema, server};
 
@@ -41,6 +43,8 @@ pub struct PostgresStore {
     shared: Arc<Shared>,
     jobs: Mutex<Option<UnboundedSender<Job>>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
+    /// Held by a question that looks at everything: one runs at a time.
+    long_question: AsyncMutex<()>,
     state: State,
 }
 
@@ -48,6 +52,8 @@ pub struct PostgresStore {
 const READS_MAX: u32 = 3;
 /// How long a lost read waits before it is tried again.
 const READ_PAUSE: Duration = Duration::from_millis(100);
+/// How long a write that met another one waits before it is tried again, at first.
+const WRITE_PAUSE: Duration = Duration::from_millis(10);
 
 impl PostgresStore {
     /// Connects to a database, and brings its schema up to date. The database itself must be there.
@@ -64,6 +70,7 @@ impl PostgresStore {
         server::check(&session, &options).await?;
         schema::migrate(&session).await?;
         remove_old_markers(&session).await?;
+        let markers = Markers::new(&session).await?;
         drop(session);
         let (sender, receiver) = unbounded_channel();
         let shared = Arc::new(Shared {
@@ -73,6 +80,8 @@ impl PostgresStore {
             ids: Mutex::new(RewindingIds::new(rules.ids)),
             jobs: AsyncMutex::new(receiver),
             waiting: AtomicUsize::new(0),
+            markers,
+            moves: Moves::default(),
             options,
         });
         let writers = (0..shared.options.writers.max(1))
@@ -83,8 +92,14 @@ impl PostgresStore {
             shared,
             jobs: Mutex::new(Some(sender)),
             writers: Mutex::new(writers),
+            long_question: AsyncMutex::new(()),
             state: State::default(),
         })
+    }
+
+    /// How many locks one transaction may hold.
+    pub(crate) fn locks_max(&self) -> usize {
+        self.shared.options.locks_max.max(1)
     }
 
     /// Hands work over, unless too many requests wait already.
@@ -126,12 +141,49 @@ impl PostgresStore {
 
     /// Answers a question in one snapshot. It runs in a task of its own: a caller that goes away leaves no
     /// transaction open.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         question: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let begin = self.shared.beginnings.read.clone();
         self.read_from(begin, question).await
+    }
+
+    /// The same for a question that may take long.
+    pub(crate) async fn read_at_length<T: Send + 'static>(
+        &self,
+        question: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let _turn = self.long_question.lock().await;
+        let begin = self.shared.beginnings.long_read.clone();
+        self.read_from(begin, question).await
+    }
+
+    /// Writes plain rows in a transaction of their own, begun again when something was in the way; like a read, in a
+    /// task of its own.
+    pub(crate) async fn write_all<T: Send + 'static>(
+        &self,
+        write: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        self.state.check()?;
+        let (answer, received) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let attempts_max = shared.options.attempts_max;
+            let mut attempt = 1;
+            let written = loop {
+                match write_once(&shared, &write).await {
+                    Err(failure) if may_pass(&failure) && attempt < attempts_max => {
+                        shared.note(&failure);
+                        tokio::time::sleep(WRITE_PAUSE * attempt).await;
+                        attempt += 1;
+                    }
+                    other => break other,
+                }
+            };
+            let _ = answer.send(written.map_err(StoreError::from));
+        });
+        received.await.unwrap_or_else(|_| Err(writer_is_gone()))
     }
 
     async fn read_from<T: Send + 'static>(
@@ -165,6 +217,32 @@ impl PostgresStore {
         });
         let gone = || Err(StoreError::Unavailable("a question was not answered".to_owned()));
         received.await.unwrap_or_else(|_| gone())
+    }
+}
+
+async fn write_once<T>(
+    shared: &Shared,
+    write: &(impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Sync),
+) -> Result<T, Failure> {
+    let session = shared.sessions.take().await?;
+    let marker = shared.markers.next();
+    let written = async {
+        session.batch(&shared.beginnings.write).await?;
+        let said = write(&session).await?;
+        let sql = "INSERT INTO saldo.commit_marker (id) VALUES ($1)";
+        session.run(sql, values![marker]).await?;
+        Ok(said)
+    }
+    .await;
+    match written {
+        Ok(said) => {
+            commit(session, &shared.sessions, &shared.beginnings, marker).await?;
+            Ok(said)
+        }
+        Err(failure) => {
+            session.roll_back().await;
+            Err(failure)
+        }
     }
 }
 
@@ -211,6 +289,10 @@ impl Store for PostgresStore {
             results.extend(self.decide(together).await);
         }
         results
+    }
+
+    fn moves(&self) -> &Moves {
+        &self.shared.moves
     }
 
     async fn set_policy(&self, policy: Policy) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! The beginning and the end of transactions.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use uuid::Uuid;
 
 use crate::failure::{Failure, Gravity, explain};
@@ -21,53 +23,94 @@ pub(crate) struct Beginnings {
 
 /// Plans must not depend on statistics, which a table that grew since the last `ANALYZE` has wrong: rows are always
 /// looked for by an index. And no plan is worth compiling.
-const PLANS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
-     SET LOCAL enable_mergejoin = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; \
-     SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
+const PLANS: [(&str, &str); 8] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_sort", "off"),
+    ("enable_bitmapscan", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
+
+/// Settings of a transaction, all in one statement.
+fn settings(settings: &[(&str, &str)]) -> String {
+    let calls: Vec<String> = settings
+        .iter()
+        .map(|(name, value)| format!("set_config('{name}', '{value}', true)"))
+        .collect();
+    calls.join(", ")
+}
 
 impl Beginnings {
     pub(crate) fn new(options: &PostgresOptions) -> Self {
         let bounds = |statement_milliseconds: u64| {
-            format!(
-                "SET LOCAL statement_timeout = {statement_milliseconds}; SET LOCAL lock_timeout = {}; \
-                 SET LOCAL idle_in_transaction_session_timeout = {}",
-                options.lock_milliseconds_max, options.idle_milliseconds_max
-            )
+            settings(&[
+                ("statement_timeout", &statement_milliseconds.to_string()),
+                ("lock_timeout", &options.lock_milliseconds_max.to_string()),
+                (
+                    "idle_in_transaction_session_timeout",
+                    &options.idle_milliseconds_max.to_string(),
+                ),
+            ])
         };
         // What is stronger than `on` is left as it is.
         let durable = if options.allow_unsafe_durability {
-            String::new()
+            ""
         } else {
-            "SELECT CASE WHEN current_setting('synchronous_commit') = 'off' \
-             THEN set_config('synchronous_commit', 'on', true) END; "
-                .to_owned()
+            ", CASE WHEN current_setting('synchronous_commit') = 'off' \
+             THEN set_config('synchronous_commit', 'on', true) END"
         };
         let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let statement = options.statement_milliseconds_max;
+        let bounded = bounds(options.statement_milliseconds_max);
+        let uncompiled = settings(&[("jit", "off")]);
         Self {
             write: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {durable}{}; {PLANS}",
-                bounds(statement)
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT {bounded}, {}{durable}",
+                settings(&PLANS)
             ),
-            read: format!("{snapshot}; {}; SET LOCAL jit = off", bounds(statement)),
+            read: format!("{snapshot}; SELECT {bounded}, {uncompiled}"),
             // A check of a large ledger takes its time.
-            long_read: format!("{snapshot}; {}; SET LOCAL jit = off", bounds(0)),
+            long_read: format!("{snapshot}; SELECT {}, {uncompiled}", bounds(0)),
         }
     }
 }
 
-/// Leaves a marker in the transaction, and takes away the one before: how a commit whose answer is lost is told from
-/// one that never happened.
-pub(crate) async fn mark(session: &Session, before: Option<Uuid>) -> Result<Uuid, Failure> {
-    let marker = session
-        .one(
-            "WITH gone AS (DELETE FROM saldo.commit_marker WHERE id = $1) \
-             INSERT INTO saldo.commit_marker DEFAULT VALUES RETURNING id",
-            values![before],
-            |row| get::<Uuid>(row, 0),
-        )
-        .await?;
-    marker.ok_or_else(|| Failure::Defect("a commit marker was not stored".to_owned()))
+/// Names the markers of this store: a number that no other has, and counts on from there.
+#[derive(Debug)]
+pub(crate) struct Markers {
+    base: Uuid,
+    next: AtomicU64,
+}
+
+impl Markers {
+    /// The server draws the number.
+    pub(crate) async fn new(session: &Session) -> Result<Self, Failure> {
+        let drawn = session
+            .one("SELECT gen_random_uuid()", &[], |row| get::<Uuid>(row, 0))
+            .await?;
+        let base = drawn.ok_or_else(|| Failure::Defect("the server drew no number".to_owned()))?;
+        Ok(Self {
+            base,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// A marker that no other transaction has.
+    pub(crate) fn next(&self) -> Uuid {
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        Uuid::from_u128(self.base.as_u128().wrapping_add(u128::from(count)))
+    }
+}
+
+/// What a transaction leaves, to tell a commit whose answer is lost from one that never happened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    /// The marker of this transaction.
+    pub(crate) marker: Uuid,
+    /// That of the one before, which is known to be committed: it is taken away.
+    pub(crate) before: Option<Uuid>,
 }
 
 /// How often the fate of a commit is asked for, and how long is waited before the first time.

@@ -15,6 +15,7 @@ use crate::pending::{Pending, PendingOrder};
 use crate::rows::{standing_words, task_word};
 use crate::session::{Session, Step};
 use crate::sql::{Typed, list_json, optional_stored, storable, stored, to_json};
+use crate::transaction::Mark;
 
 /// A statement with columns of values, and how many rows it must change.
 struct Write {
@@ -72,8 +73,13 @@ impl Write {
     }
 }
 
-/// Writes everything, and forgets it. The tokens become those that are stored now.
-pub(crate) async fn write(session: &Session, pending: Pending, tokens: &mut Tokens) -> Result<(), Failure> {
+/// Writes everything, and at the end the mark of the transaction. The tokens become those that are stored now.
+pub(crate) async fn write(
+    session: &Session,
+    pending: Pending,
+    tokens: &mut Tokens,
+    mark: Option<Mark>,
+) -> Result<(), Failure> {
     let mut writes = Vec::new();
     write_orders(&pending, &mut writes)?;
     write_waits(&pending, &mut writes);
@@ -83,6 +89,8 @@ pub(crate) async fn write(session: &Session, pending: Pending, tokens: &mut Toke
     write_deliveries(&pending, tokens, &mut writes);
     write_reviews(&pending, &mut writes)?;
     write_plain(&pending, &mut writes)?;
+    write_rollout(&pending, &mut writes)?;
+    writes.extend(mark.map(write_mark));
     if writes.is_empty() {
         return Ok(());
     }
@@ -115,6 +123,16 @@ pub(crate) async fn write(session: &Session, pending: Pending, tokens: &mut Toke
         };
     }
     Ok(())
+}
+
+fn write_mark(mark: Mark) -> Write {
+    let sql = "WITH gone AS (DELETE FROM saldo.commit_marker WHERE id = ANY ($2::uuid[])) \
+         INSERT INTO saldo.commit_marker (id) SELECT * FROM unnest($1::uuid[])";
+    let before: Vec<Uuid> = mark.before.into_iter().collect();
+    Write::new("the mark of the transaction", sql)
+        .all_of(1)
+        .column(&[mark.marker], |marker| *marker)
+        .column(&before, |marker| *marker)
 }
 
 const INSERT_ORDERS: &str = "INSERT INTO saldo.orders (account, order_id, warehouse, standing, standing_detail, \
@@ -529,6 +547,60 @@ fn write_plain(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure
             .column(answers, |row| row.fingerprint.clone())
             .try_column(answers, |row| to_json(&row.outcome))?
             .column(answers, |row| stored(row.at));
+        writes.push(write);
+    }
+    Ok(())
+}
+
+/// The mode, when stock was counted, and orders in shadow: one that is there keeps when it was first seen, and what a
+/// comparison said of it unless something else would be done now.
+fn write_rollout(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
+    let rollouts = &pending.rollouts;
+    if !rollouts.is_empty() {
+        let sql = "INSERT INTO saldo.rollout (number, mode, accounts, percent, start_from, changed_at, changed_by) \
+             SELECT place + (SELECT coalesce(max(number), 0) FROM saldo.rollout), \
+             mode, accounts, percent, start_from, changed_at, changed_by \
+             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[]) \
+             WITH ORDINALITY AS new (mode, accounts, percent, start_from, changed_at, changed_by, place)";
+        let write = Write::new("the mode", sql)
+            .all_of(rollouts.len())
+            .column(rollouts, |row| row.mode.as_str().to_owned())
+            .try_column(rollouts, |row| to_json(&row.accounts))?
+            .column(rollouts, |row| i64::from(row.percent))
+            .column(rollouts, |row| optional_stored(row.start_from))
+            .column(rollouts, |row| stored(row.changed_at))
+            .column(rollouts, |row| storable(&row.changed_by));
+        writes.push(write);
+    }
+    if let Some(counted_at) = pending.stock_counted {
+        let sql = "INSERT INTO saldo.stock_count (only, at) SELECT 1, * FROM unnest($1::bigint[]) \
+             ON CONFLICT (only) DO UPDATE SET at = excluded.at";
+        writes.push(
+            Write::new("the moment of the last count", sql)
+                .all_of(1)
+                .column(&[counted_at], |at| stored(*at)),
+        );
+    }
+    let shadows: Vec<_> = pending.shadows.values().collect();
+    if !shadows.is_empty() {
+        let sql = "INSERT INTO saldo.shadow_order AS old (account, order_id, seen_at, would, details, remote_flag, \
+             compared_at, verdict) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], \
+             $5::text[], $6::bool[], $7::bigint[], $8::text[]) \
+             ON CONFLICT (account, order_id) DO UPDATE SET \
+             remote_flag = CASE WHEN old.would = excluded.would THEN old.remote_flag END, \
+             compared_at = CASE WHEN old.would = excluded.would THEN old.compared_at END, \
+             verdict = CASE WHEN old.would = excluded.would THEN old.verdict ELSE 'undecided' END, \
+             would = excluded.would, details = excluded.details";
+        let keys: Vec<&OrderKey> = shadows.iter().map(|row| &row.key).collect();
+        let write = Write::new("orders in shadow", sql)
+            .all_of(shadows.len())
+            .keys(&keys)
+            .column(&shadows, |row| stored(row.seen_at))
+            .column(&shadows, |row| row.would.as_str().to_owned())
+            .try_column(&shadows, |row| to_json(&row.details))?
+            .column(&shadows, |row| row.remote_flag)
+            .column(&shadows, |row| optional_stored(row.compared_at))
+            .column(&shadows, |row| row.verdict.as_str().to_owned());
         writes.push(write);
     }
     Ok(())

@@ -9,6 +9,7 @@ use saldo_domain::decide::{Outcome, Request};
 use saldo_domain::policy::Policy;
 use saldo_store::StoreError;
 use saldo_store::deciding::RewindingIds;
+use saldo_store::moves::{Moves, UncommittedMoves};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use uuid::Uuid;
@@ -19,7 +20,7 @@ use crate::locks::{EVERYTHING, Names};
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
 use crate::session::{Session, Sessions};
-use crate::transaction::{Beginnings, commit, mark, may_pass};
+use crate::transaction::{Beginnings, Mark, Markers, commit, may_pass};
 
 /// Attempts that may be given back for locks, before all of them are taken at once: then nothing can be in the way.
 const CONTENDED_MAX: u32 = 3;
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) ids: Mutex<RewindingIds>,
     pub(crate) jobs: AsyncMutex<UnboundedReceiver<Job>>,
     pub(crate) waiting: AtomicUsize,
+    pub(crate) markers: Markers,
+    pub(crate) moves: Moves,
 }
 
 impl Shared {
@@ -221,16 +224,16 @@ impl Writer {
     async fn attempt(&mut self, work: &[&Work], besides: &Names) -> Result<Vec<Done>, Failure> {
         let session = self.shared.sessions.take().await?;
         let policy = Arc::clone(&self.shared.policy.read().unwrap_or_else(PoisonError::into_inner));
-        let decided = self.within(&session, &policy, work, besides).await;
-        let marked = match decided {
-            Ok(done) => mark(&session, self.marker).await.map(|marker| (done, marker)),
-            Err(failure) => Err(failure),
+        let mark = Mark {
+            marker: self.shared.markers.next(),
+            before: self.marker,
         };
-        match marked {
-            Ok((done, marker)) => {
+        match self.within(&session, &policy, work, besides, mark).await {
+            Ok((done, mut moves)) => {
                 let (sessions, beginnings) = (&self.shared.sessions, &self.shared.beginnings);
-                commit(session, sessions, beginnings, marker).await?;
-                self.marker = Some(marker);
+                commit(session, sessions, beginnings, mark.marker).await?;
+                self.marker = Some(mark.marker);
+                self.shared.moves.commit(&mut moves);
                 Ok(done)
             }
             Err(failure) => {
@@ -247,7 +250,8 @@ impl Writer {
         policy: &Policy,
         work: &[&Work],
         besides: &Names,
-    ) -> Result<Vec<Done>, Failure> {
+        mark: Mark,
+    ) -> Result<(Vec<Done>, UncommittedMoves), Failure> {
         let requests: Vec<&Request> = work
             .iter()
             .flat_map(|work| match work {
@@ -262,14 +266,14 @@ impl Writer {
         for (index, request) in requests.iter().enumerate() {
             results.push(batch.decide(request, &requests[index + 1..]).await?);
         }
-        batch.flush().await?;
+        let moves = batch.finish(mark).await?;
         let written = write_plain(session, work).await?;
         let (mut results, mut written) = (results.into_iter(), written.into_iter());
         let done = work.iter().map(|work| match work {
             Work::Decide(requests) => Done::Decided(results.by_ref().take(requests.len()).collect()),
             Work::Plain(_) => Done::Written(written.next().unwrap_or(Ok(true))),
         });
-        Ok(done.collect())
+        Ok((done.collect(), moves))
     }
 }
 

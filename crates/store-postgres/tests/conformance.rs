@@ -20,7 +20,8 @@ static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 const EMPTY: &str = "SET search_path = saldo; SET session_replication_role = replica; \
      TRUNCATE orders, line_holder, operation, movement, balance, log, delivery, review, stock_wait, wish, mapping, \
-     answer, account, api_key, commit_marker";
+     answer, account, api_key, commit_marker, rollout, stock_count, shadow_order, watermark, reconciliation_run, \
+     discrepancy, task_state, lease, alert, alert_message, report";
 
 async fn database() -> String {
     let free = FREE.lock().unwrap().pop();

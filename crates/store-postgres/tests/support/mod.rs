@@ -249,6 +249,8 @@ pub(crate) fn rules() -> Rules {
         lease_seconds: 90,
         verify_after_seconds: 60,
         give_up_hours: 24,
+        initial_mode: saldo_domain::rollout::Mode::On,
+        start_from: None,
     };
     Rules {
         policy,

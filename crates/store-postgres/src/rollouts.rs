@@ -1,0 +1,249 @@
+//! The mode and its history, and the orders seen in shadow.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use saldo_domain::ids::OrderKey;
+use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
+use saldo_store::StoreError;
+use saldo_store::query::{Page, PageRequest};
+use saldo_store::reconciliations::check_keys;
+use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::reads::{Conditions, rows_for};
+use crate::rows;
+use crate::session::Session;
+use crate::sql::{get, moment, number, optional_moment, required_json, stored, text, values};
+use crate::store::PostgresStore;
+
+#[async_trait]
+impl Rollouts for PostgresStore {
+    async fn rollout(&self) -> Result<Option<Rollout>, StoreError> {
+        self.read(|session| Box::pin(session.one(IN_FORCE, &[], read_rollout)))
+            .await
+    }
+
+    async fn rollout_changes(&self, page: PageRequest) -> Result<Page<Rollout>, StoreError> {
+        self.read(move |session| {
+            let page = page.clone();
+            Box::pin(async move { rollout_changes(session, &page).await })
+        })
+        .await
+    }
+
+    async fn shadow_orders(
+        &self,
+        filter: &ShadowFilter,
+        page: PageRequest,
+    ) -> Result<Page<ShadowOrder>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |session| {
+            let (filter, page) = (filter.clone(), page.clone());
+            Box::pin(async move { shadow_orders(session, &filter, &page).await })
+        })
+        .await
+    }
+
+    async fn shadow_orders_of(&self, keys: &[OrderKey]) -> Result<Vec<Option<ShadowOrder>>, StoreError> {
+        check_keys(keys)?;
+        let keys = keys.to_vec();
+        self.read(move |session| {
+            let keys = keys.clone();
+            Box::pin(async move { shadow_orders_of(session, &keys).await })
+        })
+        .await
+    }
+
+    async fn put_verdicts(
+        &self,
+        verdicts: Vec<(OrderKey, bool, Verdict)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_all(move |session| {
+            let verdicts = verdicts.clone();
+            Box::pin(async move { put_verdicts(session, verdicts, now).await })
+        })
+        .await
+    }
+
+    async fn shadow_counts(&self, filter: &ShadowFilter) -> Result<ShadowCounts, StoreError> {
+        let filter = filter.clone();
+        self.read(move |session| {
+            let filter = filter.clone();
+            Box::pin(async move { shadow_counts(session, &filter).await })
+        })
+        .await
+    }
+}
+
+macro_rules! rollout_columns {
+    () => {
+        "mode, accounts, percent, start_from, changed_at, changed_by"
+    };
+}
+
+/// The rollout in force.
+pub(crate) const IN_FORCE: &str = concat!(
+    "SELECT ",
+    rollout_columns!(),
+    " FROM saldo.rollout ORDER BY number DESC LIMIT 1"
+);
+
+/// When stock was last counted or imported.
+pub(crate) const STOCK_COUNTED: &str = "SELECT at FROM saldo.stock_count";
+
+pub(crate) fn read_rollout(row: &Row) -> Result<Rollout, Failure> {
+    Ok(Rollout {
+        mode: text(row, 0, str::parse)?,
+        accounts: required_json(row, 1)?,
+        percent: number(row, 2)?,
+        start_from: optional_moment(row, 3)?,
+        changed_at: moment(row, 4)?,
+        changed_by: get(row, 5)?,
+    })
+}
+
+async fn rollout_changes(session: &Session, page: &PageRequest) -> Result<Page<Rollout>, Failure> {
+    let before: i64 = page.position()?.unwrap_or(i64::MAX);
+    let rows = session
+        .many(
+            concat!(
+                "SELECT ",
+                rollout_columns!(),
+                ", number FROM saldo.rollout WHERE number < $1 ORDER BY number DESC LIMIT $2"
+            ),
+            values![before, rows_for(page)],
+            |row| Ok((get::<i64>(row, 6)?, read_rollout(row)?)),
+        )
+        .await?;
+    let page = Page::from_rows(rows, page.limit, |(number, _)| *number);
+    Ok(Page {
+        items: page.items.into_iter().map(|(_, rollout)| rollout).collect(),
+        next_cursor: page.next_cursor,
+    })
+}
+
+macro_rules! shadow_order_columns {
+    () => {
+        "account, order_id, seen_at, would, details, remote_flag, compared_at, verdict"
+    };
+}
+
+/// Orders in shadow, by key.
+pub(crate) const SHADOW_ORDERS: &str = concat!(
+    "SELECT ",
+    shadow_order_columns!(),
+    " FROM unnest($1::uuid[], $2::text[]) AS wanted (key_account, key_order) \
+     JOIN saldo.shadow_order ON account = key_account AND order_id = key_order"
+);
+
+pub(crate) fn read_shadow_order(row: &Row) -> Result<ShadowOrder, Failure> {
+    Ok(ShadowOrder {
+        key: rows::order_key(row)?,
+        seen_at: moment(row, 2)?,
+        would: text(row, 3, str::parse)?,
+        details: required_json(row, 4)?,
+        remote_flag: get(row, 5)?,
+        compared_at: optional_moment(row, 6)?,
+        verdict: text(row, 7, str::parse)?,
+    })
+}
+
+async fn shadow_orders(
+    session: &Session,
+    filter: &ShadowFilter,
+    page: &PageRequest,
+) -> Result<Page<ShadowOrder>, Failure> {
+    let before: Option<ShadowPlace> = page.position()?;
+    let mut conditions = shadow_conditions(filter);
+    if let Some(before) = before {
+        let seen_at = conditions.value(stored(before.seen_at));
+        let account = conditions.value(before.order.account.as_uuid());
+        conditions.and(
+            &format!("(seen_at, account, order_id) < ({seen_at}, {account}, {{}})"),
+            before.order.order.as_str().to_owned(),
+        );
+    }
+    let select = concat!("SELECT ", shadow_order_columns!(), " FROM saldo.shadow_order");
+    let order = " ORDER BY seen_at DESC, account DESC, order_id DESC";
+    let rows = conditions
+        .ask(session, select, order, rows_for(page), read_shadow_order)
+        .await?;
+    Ok(Page::from_rows(rows, page.limit, ShadowPlace::of))
+}
+
+fn shadow_conditions(filter: &ShadowFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(account) = filter.account {
+        conditions.and("account = {}", account.as_uuid());
+    }
+    if let Some(from) = filter.from {
+        conditions.and("seen_at >= {}", stored(from));
+    }
+    if let Some(to) = filter.to {
+        conditions.and("seen_at < {}", stored(to));
+    }
+    if let Some(verdict) = filter.verdict {
+        conditions.and("verdict = {}", verdict.as_str().to_owned());
+    }
+    conditions
+}
+
+async fn shadow_orders_of(session: &Session, keys: &[OrderKey]) -> Result<Vec<Option<ShadowOrder>>, Failure> {
+    let accounts: Vec<Uuid> = keys.iter().map(|key| key.account.as_uuid()).collect();
+    let orders: Vec<&str> = keys.iter().map(|key| key.order.as_str()).collect();
+    let found = session
+        .many(SHADOW_ORDERS, values![accounts, orders], read_shadow_order)
+        .await?;
+    let by_key = |key: &OrderKey| found.iter().find(|shadow| shadow.key == *key).cloned();
+    Ok(keys.iter().map(by_key).collect())
+}
+
+/// In the order of the keys, so that two that do it at once do not wait for each other in a circle.
+async fn put_verdicts(
+    session: &Session,
+    mut verdicts: Vec<(OrderKey, bool, Verdict)>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    verdicts.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+    for (key, flag, verdict) in verdicts {
+        session
+            .run(
+                "UPDATE saldo.shadow_order SET remote_flag = $3, compared_at = $4, verdict = $5 \
+                 WHERE account = $1 AND order_id = $2",
+                values![
+                    key.account.as_uuid(),
+                    key.order.as_str(),
+                    flag,
+                    stored(now),
+                    verdict.as_str()
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+async fn shadow_counts(session: &Session, filter: &ShadowFilter) -> Result<ShadowCounts, Failure> {
+    let mut counts = ShadowCounts::default();
+    for verdict in [Verdict::Same, Verdict::Differs, Verdict::Undecided] {
+        let conditions = shadow_conditions(&ShadowFilter {
+            verdict: Some(verdict),
+            ..filter.clone()
+        });
+        let found = conditions
+            .ask(session, "SELECT count(*) FROM saldo.shadow_order", "", 1, |row| {
+                number(row, 0)
+            })
+            .await?;
+        let slot = match verdict {
+            Verdict::Same => &mut counts.same,
+            Verdict::Differs => &mut counts.differs,
+            Verdict::Undecided => &mut counts.undecided,
+        };
+        *slot = found.first().copied().unwrap_or(0);
+    }
+    Ok(counts)
+}
