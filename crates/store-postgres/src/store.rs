@@ -33,7 +33,7 @@ use crate::plain::Plain;
 use crate::session::{Session, Sessions};
 use crate::sql::values;
 use crate::state::State;
-use crate::transaction::{Beginnings, Markers, commit, may_pass, remove_old_markers};
+use crate::transaction::{Beginnings, MARK, Markers, commit, may_pass, remove_old_markers};
 use crate::writer::{Done, Job, Shared, Work, Writer};
 use crate::{check, counts, lists, load, reads, schema, server};
 
@@ -225,18 +225,18 @@ async fn write_once<T>(
     write: &(impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Sync),
 ) -> Result<T, Failure> {
     let session = shared.sessions.take().await?;
-    let marker = shared.markers.next();
+    let mark = shared.markers.next();
     let written = async {
         session.batch(&shared.beginnings.write).await?;
         let said = write(&session).await?;
-        let sql = "INSERT INTO saldo.commit_marker (id) VALUES ($1)";
-        session.run(sql, values![marker]).await?;
+        session.run(MARK, values![vec![mark.marker], mark.before]).await?;
         Ok(said)
     }
     .await;
     match written {
         Ok(said) => {
-            commit(session, &shared.sessions, &shared.beginnings, marker).await?;
+            commit(session, &shared.sessions, &shared.beginnings, mark.marker).await?;
+            shared.markers.committed(mark.marker);
             Ok(said)
         }
         Err(failure) => {

@@ -1,6 +1,7 @@
 //! The beginning and the end of transactions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -82,6 +83,8 @@ impl Beginnings {
 pub(crate) struct Markers {
     base: Uuid,
     next: AtomicU64,
+    /// Markers of transactions that are known to be committed: the next one takes them away.
+    committed: Mutex<Vec<Uuid>>,
 }
 
 impl Markers {
@@ -94,24 +97,39 @@ impl Markers {
         Ok(Self {
             base,
             next: AtomicU64::new(0),
+            committed: Mutex::default(),
         })
     }
 
-    /// A marker that no other transaction has.
-    pub(crate) fn next(&self) -> Uuid {
+    /// The mark of a transaction that begins.
+    pub(crate) fn next(&self) -> Mark {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
-        Uuid::from_u128(self.base.as_u128().wrapping_add(u128::from(count)))
+        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        Mark {
+            marker: Uuid::from_u128(self.base.as_u128().wrapping_add(u128::from(count))),
+            before: std::mem::take(&mut committed),
+        }
+    }
+
+    /// A transaction is known to be committed.
+    pub(crate) fn committed(&self, marker: Uuid) {
+        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        committed.push(marker);
     }
 }
 
 /// What a transaction leaves, to tell a commit whose answer is lost from one that never happened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Mark {
     /// The marker of this transaction.
     pub(crate) marker: Uuid,
-    /// That of the one before, which is known to be committed: it is taken away.
-    pub(crate) before: Option<Uuid>,
+    /// Those of earlier ones, to be taken away.
+    pub(crate) before: Vec<Uuid>,
 }
+
+/// Leaves a mark.
+pub(crate) const MARK: &str = "WITH gone AS (DELETE FROM saldo.commit_marker WHERE id = ANY ($2::uuid[])) \
+     INSERT INTO saldo.commit_marker (id) SELECT * FROM unnest($1::uuid[])";
 
 /// How often the fate of a commit is asked for, and how long is waited before the first time.
 const LOOKS_MAX: u32 = 7;

@@ -15,7 +15,7 @@ use crate::pending::{Pending, PendingOrder};
 use crate::rows::{standing_words, task_word};
 use crate::session::{Session, Step};
 use crate::sql::{Typed, list_json, optional_stored, storable, stored, to_json};
-use crate::transaction::Mark;
+use crate::transaction::{MARK, Mark};
 
 /// A statement with columns of values, and how many rows it must change.
 struct Write {
@@ -126,13 +126,10 @@ pub(crate) async fn write(
 }
 
 fn write_mark(mark: Mark) -> Write {
-    let sql = "WITH gone AS (DELETE FROM saldo.commit_marker WHERE id = ANY ($2::uuid[])) \
-         INSERT INTO saldo.commit_marker (id) SELECT * FROM unnest($1::uuid[])";
-    let before: Vec<Uuid> = mark.before.into_iter().collect();
-    Write::new("the mark of the transaction", sql)
+    Write::new("the mark of the transaction", MARK)
         .all_of(1)
         .column(&[mark.marker], |marker| *marker)
-        .column(&before, |marker| *marker)
+        .column(&mark.before, |marker| *marker)
 }
 
 const INSERT_ORDERS: &str = "INSERT INTO saldo.orders (account, order_id, warehouse, standing, standing_detail, \

@@ -12,7 +12,6 @@ use saldo_store::deciding::RewindingIds;
 use saldo_store::moves::{Moves, UncommittedMoves};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
-use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::failure::{Failure, Gravity};
@@ -99,17 +98,15 @@ impl Shared {
 /// One writer.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    /// The marker of the last transaction, which is known to be committed and no longer needed.
-    marker: Option<Uuid>,
 }
 
 impl Writer {
     pub(crate) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, marker: None }
+        Self { shared }
     }
 
     /// Works until nobody can ask any more.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
         while let Some(jobs) = self.next_jobs().await {
             self.all(jobs).await;
         }
@@ -133,7 +130,7 @@ impl Writer {
     }
 
     /// Does jobs in one transaction; when one of them cannot be stored, each in its own: it shall spoil no other.
-    async fn all(&mut self, jobs: Vec<Job>) {
+    async fn all(&self, jobs: Vec<Job>) {
         let work: Vec<&Work> = jobs.iter().map(|job| &job.work).collect();
         match self.insist(&work).await {
             Ok(done) => {
@@ -160,7 +157,7 @@ impl Writer {
     }
 
     /// Does a job, each request in a transaction of its own.
-    async fn alone(&mut self, job: Job) {
+    async fn alone(&self, job: Job) {
         let done = match job.work {
             Work::Decide(requests) => {
                 let mut results = Vec::with_capacity(requests.len());
@@ -187,7 +184,7 @@ impl Writer {
     }
 
     /// Does work in one transaction, begun again as often as it may be when something was in the way.
-    async fn insist(&mut self, work: &[&Work]) -> Result<Vec<Done>, Failure> {
+    async fn insist(&self, work: &[&Work]) -> Result<Vec<Done>, Failure> {
         let mut besides = Names::new();
         let (mut contended, mut failed) = (0, 0);
         loop {
@@ -221,18 +218,16 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, work: &[&Work], besides: &Names) -> Result<Vec<Done>, Failure> {
+    async fn attempt(&self, work: &[&Work], besides: &Names) -> Result<Vec<Done>, Failure> {
         let session = self.shared.sessions.take().await?;
         let policy = Arc::clone(&self.shared.policy.read().unwrap_or_else(PoisonError::into_inner));
-        let mark = Mark {
-            marker: self.shared.markers.next(),
-            before: self.marker,
-        };
+        let mark = self.shared.markers.next();
+        let marker = mark.marker;
         match self.within(&session, &policy, work, besides, mark).await {
             Ok((done, mut moves)) => {
                 let (sessions, beginnings) = (&self.shared.sessions, &self.shared.beginnings);
-                commit(session, sessions, beginnings, mark.marker).await?;
-                self.marker = Some(mark.marker);
+                commit(session, sessions, beginnings, marker).await?;
+                self.shared.markers.committed(marker);
                 self.shared.moves.commit(&mut moves);
                 Ok(done)
             }

@@ -1,0 +1,238 @@
+//! Several stores on one database, and connections that end in the middle of what they do.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use saldo_domain::decide::{
+    ClaimOrders, ClaimRequest, Command, Deduct, Outcome, Receipt, Request, Settle, StockLine,
+};
+use saldo_domain::delivery::Outcome as AttemptOutcome;
+use saldo_domain::ids::{AccountId, IdSource, OrderId, OrderKey};
+use saldo_domain::stock::StockKey;
+use saldo_domain::text::{Sku, Warehouse};
+use saldo_domain::view::DueRequest;
+use saldo_store::query::{BalanceFilter, PageRequest};
+use saldo_store::{Rules, Store, StoreError};
+use saldo_store_postgres::PostgresStore;
+use support::{shared, unsafe_options};
+use uuid::Uuid;
+
+/// Ids that no other instance of a test draws.
+struct InstanceIds(u64);
+
+impl IdSource for InstanceIds {
+    fn next(&mut self, now: Timestamp) -> Uuid {
+        self.0 += 1;
+        saldo_domain::ids::uuid_v7(now, self.0)
+    }
+}
+
+async fn instance(database: &str, number: u64) -> Arc<PostgresStore> {
+    let rules = Rules {
+        policy: support::rules().policy,
+        ids: Box::new(InstanceIds(number << 40)),
+    };
+    let url = shared().url(database);
+    Arc::new(PostgresStore::open(&url, rules, unsafe_options()).await.unwrap())
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn request(command: Command) -> Request {
+    Request {
+        command,
+        now: now(),
+        by: "tester".to_owned(),
+        answer_key: None,
+    }
+}
+
+fn stock(sku: &str) -> StockKey {
+    StockKey {
+        sku: Sku::parse(sku).unwrap(),
+        warehouse: Warehouse::parse("Ирина").unwrap(),
+    }
+}
+
+fn receive(sku: &str, quantity: i64) -> Request {
+    let lines = vec![StockLine {
+        key: stock(sku),
+        quantity,
+    }];
+    request(Command::Receive(Receipt {
+        lines,
+        reference: None,
+    }))
+}
+
+fn order(number: usize) -> OrderKey {
+    OrderKey {
+        account: AccountId::new(Uuid::from_u128(number as u128 % 3 + 1)),
+        order: OrderId::parse(&format!("order-{number}")).unwrap(),
+    }
+}
+
+fn deduct(number: usize) -> Request {
+    request(Command::Deduct(Deduct {
+        key: order(number),
+        line: None,
+        sku: Sku::parse(if number % 2 == 0 { "A" } else { "B" }).unwrap(),
+        quantity: 1,
+        warehouse: None,
+    }))
+}
+
+fn claim_due(count_max: usize) -> Request {
+    request(Command::Claim(ClaimRequest {
+        orders: ClaimOrders::Due(DueRequest {
+            now: now(),
+            after_account: None,
+            excluded: Vec::new(),
+            only: None,
+            per_account_max: count_max,
+            count_max,
+        }),
+    }))
+}
+
+async fn total(store: &PostgresStore) -> i64 {
+    let page = store
+        .balances(&BalanceFilter::default(), PageRequest::first(10))
+        .await
+        .unwrap();
+    page.items.iter().map(|balance| balance.quantity).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_orders_given_to_three_instances_at_once_are_taken_once() {
+    const ORDERS: usize = 120;
+    let database = shared().database().await;
+    let first = instance(&database, 1).await;
+    for sku in ["A", "B"] {
+        first.execute(receive(sku, 1_000)).await.unwrap();
+    }
+    let mut callers = tokio::task::JoinSet::new();
+    for number in [1, 2, 3] {
+        let store = instance(&database, number + 1).await;
+        for begin in 0..6 {
+            let store = Arc::clone(&store);
+            callers.spawn(async move {
+                // Each caller goes through all orders, from another place on.
+                for step in 0..ORDERS {
+                    store.execute(deduct((begin * 20 + step) % ORDERS)).await.unwrap();
+                }
+            });
+        }
+    }
+    callers.join_all().await;
+    assert_eq!(total(&first).await, 2_000 - ORDERS as i64);
+    assert_eq!(first.check(now()).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_two_instances_claim_a_delivery_and_a_stale_outcome_changes_nothing() {
+    const ORDERS: usize = 100;
+    let database = shared().database().await;
+    let first = instance(&database, 1).await;
+    for sku in ["A", "B"] {
+        first.execute(receive(sku, 1_000)).await.unwrap();
+    }
+    for result in first.execute_all((0..ORDERS).map(deduct).collect()).await {
+        result.unwrap();
+    }
+    let mut workers = tokio::task::JoinSet::new();
+    for number in [2, 3, 4] {
+        let store = instance(&database, number).await;
+        workers.spawn(async move {
+            let mut claimed = Vec::new();
+            // One that finds all of them at work elsewhere looks again.
+            for _ in 0..60 {
+                match store.execute(claim_due(7)).await.unwrap() {
+                    Outcome::Claimed(claims) => claimed.extend(claims),
+                    other => panic!("a claim was answered by {other:?}"),
+                }
+            }
+            claimed
+        });
+    }
+    let claims = workers.join_all().await.concat();
+    let orders: BTreeSet<&OrderKey> = claims.iter().map(|claim| &claim.key).collect();
+    assert_eq!(claims.len(), ORDERS, "each was claimed");
+    assert_eq!(orders.len(), ORDERS, "and none twice");
+    let stale = Settle {
+        key: claims[0].key.clone(),
+        token: claims[1].token,
+        outcome: AttemptOutcome::Delivered,
+        draw: 0.5,
+        took_ms: 1,
+    };
+    let settled = first.execute(request(Command::Settle(stale))).await.unwrap();
+    assert_eq!(
+        settled,
+        Outcome::Settled(saldo_domain::decide::SettleOutcome::Stale)
+    );
+    assert_eq!(first.check(now()).await.unwrap(), []);
+}
+
+/// Connections are cut at any moment, also between a commit and its answer: what was acknowledged is there once, and
+/// what was refused is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_stored_once_whatever_becomes_of_the_connections() {
+    const RECEIPTS: usize = 400;
+    let database = shared().database().await;
+    let store = instance(&database, 1).await;
+    store.execute(receive("A", 1)).await.unwrap();
+    let killer = {
+        let database = database.clone();
+        tokio::spawn(async move {
+            let client = shared().connect("postgres").await;
+            loop {
+                client
+                    .execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                         WHERE datname = $1 AND state <> 'idle'",
+                        &[&database],
+                    )
+                    .await
+                    .unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+            }
+        })
+    };
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = Arc::clone(&store);
+        callers.spawn(async move {
+            let (mut stored, mut unknown) = (0, 0);
+            for _ in 0..RECEIPTS / 4 {
+                match store.execute(receive("A", 1)).await {
+                    Ok(_) => stored += 1,
+                    Err(StoreError::Unknown(_)) => unknown += 1,
+                    Err(StoreError::Unavailable(_)) => {}
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            (stored, unknown)
+        });
+    }
+    let results = callers.join_all().await;
+    killer.abort();
+    let stored: i64 = results.iter().map(|(stored, _)| stored).sum();
+    let unknown: i64 = results.iter().map(|(_, unknown)| unknown).sum();
+    let found = total(&store).await - 1;
+    assert!(stored > 0);
+    assert!(
+        (stored..=stored + unknown).contains(&found),
+        "{stored} were acknowledged and {unknown} unknown, and {found} are there"
+    );
+    assert_eq!(store.check(now()).await.unwrap(), []);
+}

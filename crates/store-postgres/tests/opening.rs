@@ -1,0 +1,103 @@
+//! What a store refuses to open, and what it tells of the database.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod support;
+
+use saldo_store::{Store, StoreError};
+use saldo_store_postgres::{PostgresOptions, PostgresStore};
+use support::{rules, shared, unsafe_options};
+
+async fn refusal(url: &str, options: PostgresOptions) -> String {
+    let opened: Result<PostgresStore, StoreError> = PostgresStore::open(url, rules(), options).await;
+    opened.err().expect("the store must not open").to_string()
+}
+
+#[tokio::test]
+async fn a_server_that_may_lose_what_it_acknowledged_is_refused_unless_that_is_allowed() {
+    let database = shared().database().await;
+    let url = shared().url(&database);
+    let refused = refusal(&url, PostgresOptions::default()).await;
+    assert!(refused.contains("fsync = off"), "{refused}");
+    support::open(&url, unsafe_options()).await.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let database = shared().database().await;
+    let url = shared().url(&database);
+    support::open(&url, unsafe_options()).await.close().await.unwrap();
+    let client = shared().connect(&database).await;
+    client
+        .execute(
+            "INSERT INTO saldo.migration (version, name, checksum) VALUES (99, 'later', 'x')",
+            &[],
+        )
+        .await
+        .unwrap();
+    let refused = refusal(&url, unsafe_options()).await;
+    assert!(
+        refused.contains("schema version 99") && refused.contains("newer saldo"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_migrated_by_something_else_is_refused() {
+    let database = shared().database().await;
+    let url = shared().url(&database);
+    support::open(&url, unsafe_options()).await.close().await.unwrap();
+    let client = shared().connect(&database).await;
+    client
+        .execute("UPDATE saldo.migration SET checksum = 'other' WHERE version = 1", &[])
+        .await
+        .unwrap();
+    let refused = refusal(&url, unsafe_options()).await;
+    assert!(refused.contains("not those of this program"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_without_the_password() {
+    let options = PostgresOptions {
+        connect_milliseconds_max: 500,
+        ..PostgresOptions::default()
+    };
+    let refused = refusal("postgresql://saldo:secret@127.0.0.1:1/saldo", options).await;
+    assert!(!refused.contains("secret"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_start_at_once_migrate_once() {
+    let database = shared().database().await;
+    let url = shared().url(&database);
+    let mut starts = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let url = url.clone();
+        starts.spawn(async move { PostgresStore::open(&url, rules(), unsafe_options()).await });
+    }
+    for store in starts.join_all().await {
+        store.unwrap().close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_durability_settings_are_told() {
+    let database = shared().database().await;
+    let store = support::open(&shared().url(&database), unsafe_options()).await;
+    let facts = store.describe().await.unwrap();
+    let fact = |name: &str| {
+        facts
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    };
+    assert_eq!(fact("kind"), Some("postgresql"));
+    assert_eq!(fact("fsync"), Some("off"));
+    assert_eq!(fact("schema_version"), Some("4 of 4"));
+    for name in ["version", "synchronous_commit", "full_page_writes", "database_bytes", "address"] {
+        assert!(fact(name).is_some_and(|value| !value.is_empty()), "{name}");
+    }
+}
