@@ -17,7 +17,7 @@ CREATE TABLE saldo.rollout (
 
 -- When stock was last counted or imported: one row at most. Saldo is switched on only over a count.
 CREATE TABLE saldo.stock_count (
-    only bigint NOT NULL PRIMARY KEY CHECK (only = 1),
+    number bigint NOT NULL PRIMARY KEY CHECK (number = 1),
     at bigint NOT NULL
 ) WITH (fillfactor = 50);
 

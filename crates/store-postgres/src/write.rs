@@ -570,8 +570,8 @@ fn write_rollout(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
         writes.push(write);
     }
     if let Some(counted_at) = pending.stock_counted {
-        let sql = "INSERT INTO saldo.stock_count (only, at) SELECT 1, * FROM unnest($1::bigint[]) \
-             ON CONFLICT (only) DO UPDATE SET at = excluded.at";
+        let sql = "INSERT INTO saldo.stock_count (number, at) SELECT 1, * FROM unnest($1::bigint[]) \
+             ON CONFLICT (number) DO UPDATE SET at = excluded.at";
         writes.push(
             Write::new("the moment of the last count", sql)
                 .all_of(1)
