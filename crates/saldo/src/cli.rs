@@ -75,10 +75,20 @@ pub(crate) enum Command {
     Retry(commands::retry::Arguments),
     /// Undo an operation: its stock comes back, and the orders service is told.
     Rollback(commands::rollback::Arguments),
+    /// Compare the ledger with the orders service, and put right what is safe to put right.
+    Reconcile(commands::reconcile::Arguments),
+    /// List what reconciliation found: where the ledger and the orders service differ.
+    Discrepancies(commands::discrepancies::Arguments),
     /// List the questions that wait for a person.
     Reviews(commands::reviews::Arguments),
     /// Answer a review.
     Resolve(commands::resolve::Arguments),
+    /// Make a report of a week, or of any period.
+    Report(commands::report::Arguments),
+    /// Show how far Saldo is switched on, and switch it: off, shadow, partial, on.
+    Mode(commands::mode::Arguments),
+    /// List the scheduled tasks, or run one now.
+    Tasks(commands::tasks::Arguments),
     /// Look at stock, and change it.
     Stock(commands::stock::Arguments),
     /// Bring over what the original system knows, so that what it deducted is not deducted again.
@@ -87,6 +97,8 @@ pub(crate) enum Command {
     Keys(commands::keys::Arguments),
     /// List the accounts, or add one by hand.
     Accounts(commands::accounts::Arguments),
+    /// Copy the database to a file, also while a server runs.
+    Backup(commands::backup::Arguments),
     /// Check configuration, database, clock and orders service, and say how to mend what is wrong.
     Doctor(commands::doctor::Arguments),
     /// Run the simulated orders service alone, for one's own tests.

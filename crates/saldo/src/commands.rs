@@ -1,14 +1,19 @@
 //! The commands, one a file.
 
 pub(crate) mod accounts;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod discrepancies;
 pub(crate) mod doctor;
 pub(crate) mod import_original;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod mode;
 pub(crate) mod pending;
 pub(crate) mod process;
+pub(crate) mod reconcile;
+pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod retry;
 pub(crate) mod reviews;
@@ -20,6 +25,7 @@ pub(crate) mod status;
 pub(crate) mod stock;
 pub(crate) mod stock_import;
 pub(crate) mod sync_result;
+pub(crate) mod tasks;
 
 use crate::cli::{Command, Global};
 use crate::config::{self, Loaded, Overrides};
@@ -75,12 +81,18 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Retry(arguments) => retry::run(arguments, context).await,
         Command::Rollback(arguments) => rollback::run(arguments, context).await,
+        Command::Reconcile(arguments) => reconcile::run(arguments, context).await,
+        Command::Discrepancies(arguments) => discrepancies::run(arguments, context).await,
         Command::Reviews(arguments) => reviews::run(arguments, context).await,
         Command::Resolve(arguments) => resolve::run(arguments, context).await,
+        Command::Report(arguments) => report::run(arguments, context).await,
+        Command::Mode(arguments) => mode::run(arguments, context).await,
+        Command::Tasks(arguments) => tasks::run(arguments, context).await,
         Command::Stock(arguments) => stock::run(arguments, context).await,
         Command::ImportOriginal(arguments) => import_original::run(arguments, context).await,
         Command::Keys(arguments) => keys::run(arguments, context).await,
         Command::Accounts(arguments) => accounts::run(arguments, context).await,
+        Command::Backup(arguments) => backup::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(arguments),

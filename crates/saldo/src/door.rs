@@ -32,6 +32,7 @@ pub(crate) struct Question {
     path: String,
     query: Vec<(&'static str, String)>,
     body: Option<(&'static str, String)>,
+    is_long: bool,
 }
 
 /// What was answered.
@@ -60,6 +61,7 @@ impl Question {
             path: path.into(),
             query: Vec::new(),
             body: None,
+            is_long: false,
         }
     }
 
@@ -71,6 +73,7 @@ impl Question {
             path: path.into(),
             query: Vec::new(),
             body,
+            is_long: false,
         }
     }
 
@@ -90,7 +93,14 @@ impl Question {
             path: path.into(),
             query: Vec::new(),
             body,
+            is_long: false,
         }
+    }
+
+    /// Waits for the answer for as long as it takes.
+    pub(crate) const fn taking_its_time(mut self) -> Self {
+        self.is_long = true;
+        self
     }
 
     /// Adds a parameter, where it is given.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::commands::Context;
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{cell, facts};
+use crate::output::{cell, facts, list_at};
 
 /// Show the overall state.
 #[derive(Debug, Args)]
@@ -45,6 +45,8 @@ fn human(status: &Value) -> String {
         ("waiting for payment", of("/operations/waiting_for_payment")),
         ("before a person", of("/operations/in_review")),
         ("open reviews", of("/reviews_open")),
+        ("open differences", of("/discrepancies_open")),
+        ("last reconciliation", reconciled(status)),
         ("oldest waiting, seconds", of("/oldest_pending_seconds")),
         ("delivery attempts", success(status)),
         (
@@ -52,7 +54,58 @@ fn human(status: &Value) -> String {
             format!("circuit {}", of("/orders_service/circuit")),
         ),
         ("its last error", of("/orders_service/last_error")),
+        ("tasks", tasks(status)),
     ])
+}
+
+/// How the last reconciliation went.
+fn reconciled(status: &Value) -> String {
+    let of = |name: &str| cell(status, &format!("/last_reconciliation/{name}"));
+    match of("outcome").as_str() {
+        "-" => "none yet".to_owned(),
+        "running" => format!(
+            "since {}: {} of {} orders",
+            of("started_at"),
+            of("total_checked"),
+            of("total_expected")
+        ),
+        outcome => format!(
+            "{outcome} {}: {} orders, {} differences, {} put right, {} for a person",
+            of("ended_at"),
+            of("total_checked"),
+            of("discrepancies_found"),
+            of("auto_fixed"),
+            of("requires_manual_review")
+        ),
+    }
+}
+
+/// The scheduled tasks, one after another: when each runs next, and which failed.
+fn tasks(status: &Value) -> String {
+    let told: Vec<String> = list_at(status, "/tasks")
+        .iter()
+        .map(|task| {
+            let of = |name: &str| cell(task, &format!("/{name}"));
+            let failed = if task["last_outcome"] == "failed" {
+                " (failed last)"
+            } else {
+                ""
+            };
+            let next = if task["running"] == true {
+                "runs now".to_owned()
+            } else if task["next_run_at"].is_null() {
+                "by hand".to_owned()
+            } else {
+                format!("next {}", of("next_run_at"))
+            };
+            format!("{}{failed}: {next}", of("name"))
+        })
+        .collect();
+    if told.is_empty() {
+        "-".to_owned()
+    } else {
+        told.join("; ")
+    }
 }
 
 /// How many of the latest attempts went well.

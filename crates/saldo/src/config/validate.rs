@@ -24,6 +24,7 @@ impl Config {
         self.check_alerts(&mut problems);
         self.check_schedules(&mut problems);
         self.check_channels(&mut problems);
+        self.check_notifications(&mut problems);
         one_of(
             "log.format",
             &self.log.format,
@@ -123,7 +124,7 @@ impl Config {
             &["ready_for_processing", "bought"],
             problems,
         );
-        within("intake.poll_seconds", intake.poll_seconds, 1, 86_400, problems);
+        within("intake.poll_seconds", intake.poll_seconds, 0, 86_400, problems);
         within("intake.unpaid_days", intake.unpaid_days, 1, 366, problems);
         within(
             "intake.unpaid_hours_frozen",
@@ -224,13 +225,21 @@ impl Config {
             1_000_000_000,
             problems,
         );
-        for channel in &alerts.high_pending_operations.channels {
-            one_of(
+        let severities = ["notice", "warning", "critical"];
+        one_of("alerts.quiet_severity", &alerts.quiet_severity, &severities, problems);
+        let routes = [
+            ("alerts.routes.critical", &alerts.routes.critical),
+            ("alerts.routes.warning", &alerts.routes.warning),
+            ("alerts.routes.notice", &alerts.routes.notice),
+            (
                 "alerts.high_pending_operations.channels",
-                channel,
-                &["telegram", "email", "webhook"],
-                problems,
-            );
+                &alerts.high_pending_operations.channels,
+            ),
+        ];
+        for (key, channels) in routes {
+            for channel in channels {
+                one_of(key, channel, &["telegram", "email", "webhook"], problems);
+            }
         }
         if !(0.0..=1.0).contains(&alerts.sync_failure_rate.threshold) {
             problems.push(format!(

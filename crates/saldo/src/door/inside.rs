@@ -54,7 +54,10 @@ impl Inside {
                 config.database
             ));
         }
-        let options = engine_options(config, SharedStore::clone(&store))?;
+        let mut options = engine_options(config, SharedStore::clone(&store))?;
+        // A command does what it was asked for, and nothing that is due beside it.
+        options.settings.poll_seconds = 0;
+        options.settings.schedules.clear();
         let (service, engine) = match tasks {
             Tasks::None => (Engine::service_only(options), None),
             Tasks::Deliver => {

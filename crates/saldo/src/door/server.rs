@@ -9,6 +9,8 @@ use super::{Answer, Question, Refused};
 
 /// Longer than any answer takes: the server itself bounds its waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longer than any run takes: what the server does goes on without us anyway.
+const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of a server's API.
@@ -73,6 +75,9 @@ impl Server {
             question.method.clone(),
             format!("{}{}", self.base, question.target()),
         );
+        if question.is_long {
+            request = request.timeout(LONG_TIMEOUT);
+        }
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }

@@ -5,10 +5,13 @@
     reason = "real processes are waited for in real time"
 )]
 
+mod backup;
 mod bringing;
+mod channels;
 mod configuration;
 mod help;
 mod keys;
 mod offline;
+mod rollout;
 mod running_server;
 mod support;
