@@ -3,7 +3,7 @@
 //! The service lists the newest first, and so does the ledger: both are walked in step, page by page, and only what
 //! stands at another place in the other list is kept meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -29,6 +29,8 @@ use crate::reading::{ReadError, Reader};
 use crate::service::StockSynchronizationService;
 use crate::{modes, shadow, watermarks};
 
+/// Rows of a page of the service's list.
+const PAGE_ROWS: u64 = 100;
 /// Orders that are asked about at once; the gate bounds it further.
 const TOGETHER: usize = 8;
 /// Tries to read a page, and the pauses between them, in seconds.
@@ -92,7 +94,7 @@ pub(super) struct Pass<'r> {
     ahead: VecDeque<BoughtOrder>,
     is_walked_to_the_end: bool,
     /// Orders that the list showed before the ledger's walk came to them.
-    shown_early: BTreeMap<OrderId, Timestamp>,
+    shown_early: BTreeSet<OrderId>,
     /// Orders that could not be compared to the end.
     pub(super) unread: u64,
 }
@@ -135,7 +137,7 @@ impl<'r> Pass<'r> {
             recent: VecDeque::new(),
             ahead: VecDeque::new(),
             is_walked_to_the_end: false,
-            shown_early: BTreeMap::new(),
+            shown_early: BTreeSet::new(),
             unread: 0,
         })
     }
@@ -150,7 +152,8 @@ impl<'r> Pass<'r> {
             };
             let is_limited = self.limit_reached(page.orders.len());
             let rows = (page.orders.len() + page.unreadable.len()) as u64;
-            let is_last = !page.has_next && self.at.offset + rows >= page.total;
+            // A last page with fewer rows than it should have hides some: they are asked for singly.
+            let is_last = !page.has_next && self.at.offset + rows.max(PAGE_ROWS) >= page.total;
             if rows == 0 && !is_last {
                 return Ok(Err(format!(
                     "the list ended after {} of {} orders; what it lacks is not concluded from",
@@ -386,16 +389,16 @@ impl<'r> Pass<'r> {
     /// The list shows an order: it is not absent, wherever the ledger's walk is.
     fn was_shown(&mut self, row: &Row) {
         let order = &row.key.order;
-        if self.at.absent.remove(order) {
-            return;
-        }
+        let was_walked = self.at.absent.remove(order);
         let Some(known) = row.file.as_ref().filter(|file| file.order.touched) else {
             return;
         };
         let at = ledger_at(known);
-        let is_passed = self.at.walked.as_ref().is_some_and(|(walked, _)| at > *walked);
-        if !is_passed && self.shown_early.len() < SHOWN_EARLY_MAX {
-            self.shown_early.insert(order.clone(), at);
+        let is_passed = was_walked || self.at.walked.as_ref().is_some_and(|(walked, _)| at > *walked);
+        // One of which the ledger learns now when it was bought is walked over once more, at that moment.
+        let moves = known.order.bought_at.is_none();
+        if (!is_passed || moves) && self.shown_early.len() < SHOWN_EARLY_MAX {
+            self.shown_early.insert(order.clone());
         }
     }
 
@@ -410,7 +413,7 @@ impl<'r> Pass<'r> {
                 return Ok(());
             };
             self.at.walked = Some((next.bought_at, next.order.clone()));
-            if self.shown_early.remove(&next.order).is_some() {
+            if self.shown_early.remove(&next.order) {
                 continue;
             }
             if self.at.absent.len() < ABSENT_MAX {

@@ -10,7 +10,9 @@
 mod support;
 
 mod account;
+mod agreement;
 mod alerts;
+mod cancelling;
 mod chaos;
 mod circuit;
 mod credentials;
@@ -25,5 +27,7 @@ mod reconciling;
 mod retry;
 mod rollback;
 mod scenarios;
+mod scheduling;
+mod shadowing;
 mod stopping;
 mod wishes;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use saldo_domain::ids::AccountId;
+use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_orders_service::{CallError, ErrorClass};
 
 /// What becomes of one call that sends a flag.
@@ -62,6 +62,27 @@ pub(crate) struct Faults {
     pub(crate) fail_reading: u32,
     /// What every reading of a flag is answered with.
     pub(crate) reading: Option<CallError>,
+    /// What is wrong with lists.
+    pub(crate) lists: Lists,
+}
+
+/// What is wrong with lists.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lists {
+    /// Per mille of pages that are answered with `success: false`.
+    pub(crate) fail: u32,
+    /// Every flag is shown false.
+    pub(crate) say_false: bool,
+    /// Pages take so long that the service has probably run out of connections.
+    pub(crate) are_slow: bool,
+    /// Rows that are counted and not shown.
+    pub(crate) hide: BTreeSet<OrderKey>,
+    /// The list says that it ends here.
+    pub(crate) end_after: Option<u64>,
+    /// Only so many orders are shown and counted.
+    pub(crate) shrink_to: Option<usize>,
+    /// Per mille of pages on which the last row of the page before comes again and the last one is lost.
+    pub(crate) slip: u32,
 }
 
 impl Default for Faults {
@@ -79,6 +100,7 @@ impl Default for Faults {
             hang: 0,
             fail_reading: 0,
             reading: None,
+            lists: Lists::default(),
         }
     }
 }

@@ -8,7 +8,11 @@ use saldo_domain::ids::{AccountId, OrderKey};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Asked {
     SetFlag(bool),
+    /// Under a claim of the order's delivery.
     ReadFlag,
+    /// Without one: somebody only looks.
+    LookAtFlag,
+    List,
     Health,
     Accounts,
     Find,

@@ -1,5 +1,6 @@
 //! A whole Saldo in virtual time: ledger, engine, and a simulated orders service.
 
+pub(crate) mod checkout;
 pub(crate) mod faults;
 pub(crate) mod history;
 pub(crate) mod orders_service;
@@ -7,12 +8,13 @@ pub(crate) mod orders_service;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use saldo_domain::decide::{Deduct, Receipt, Request, RollBack, StockLine, TakeIn};
 use saldo_domain::form::{CopyLine, FormStatus, OrderCopy, Source};
-use saldo_domain::ids::{AccountId, CountedIds, LineItemId, OperationId, OrderId, OrderKey};
+use saldo_domain::ids::{AccountId, IdSource, LineItemId, OperationId, OrderId, OrderKey, uuid_v7};
 use saldo_domain::operation::{Operation, OperationStatus};
 use saldo_domain::policy::Policy;
 use saldo_domain::retry::RetryPolicy;
@@ -31,6 +33,16 @@ use uuid::Uuid;
 
 use faults::Mode;
 use orders_service::SimulatedOrdersService;
+
+/// Ids that go on where they were when Saldo is started again.
+#[derive(Debug, Clone, Default)]
+struct NumberedIds(Arc<AtomicU64>);
+
+impl IdSource for NumberedIds {
+    fn next(&mut self, now: Timestamp) -> Uuid {
+        uuid_v7(now, self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 /// Runs a simulation: hours pass in an instant.
 pub(crate) fn simulate<F: Future>(simulation: F) -> F::Output {
@@ -73,6 +85,8 @@ pub(crate) struct World {
     clock: Arc<VirtualClock>,
     settings: Settings,
     seed: u64,
+    policy: Policy,
+    ids: NumberedIds,
     engine: Option<Engine>,
     service: Option<StockSynchronizationService>,
 }
@@ -153,12 +167,13 @@ impl World {
             lease_seconds: lease_seconds(setup.settings.call_timeout_ms),
             verify_after_seconds: 60,
             give_up_hours: i64::from(setup.settings.circuit.give_up_hours),
-            initial_mode: saldo_domain::rollout::Mode::On,
-            start_from: None,
+            initial_mode: setup.settings.initial_mode,
+            start_from: setup.settings.start_from,
         };
+        let ids = NumberedIds::default();
         let ledger = Arc::new(MemoryStore::new(Rules {
-            policy,
-            ids: Box::new(CountedIds::default()),
+            policy: policy.clone(),
+            ids: Box::new(ids.clone()),
         }));
         let accounts: BTreeSet<_> = (1..=setup.accounts).map(account).collect();
         let remote = Arc::new(SimulatedOrdersService::new(
@@ -173,6 +188,8 @@ impl World {
             clock: Arc::new(VirtualClock::starting_at(began_at)),
             settings: setup.settings,
             seed: setup.seed,
+            policy,
+            ids,
             engine: None,
             service: None,
         };
@@ -206,6 +223,22 @@ impl World {
     /// Stops the engine gracefully.
     pub(crate) async fn stop(&mut self) {
         self.engine.take().unwrap().stop().await;
+    }
+
+    /// Kills Saldo, whatever it does: from now on nothing that it does is stored, and another one begins where the
+    /// ledger is.
+    pub(crate) async fn kill(&mut self) {
+        self.ledger.close().await.unwrap();
+        let rules = Rules {
+            policy: self.policy.clone(),
+            ids: Box::new(self.ids.clone()),
+        };
+        self.ledger = Arc::new(MemoryStore::with_tables(rules, self.ledger.dump()));
+        self.remote.follow(Arc::clone(&self.ledger));
+        if let Some(killed) = self.engine.take() {
+            tokio::spawn(killed.stop());
+        }
+        self.start();
     }
 
     /// The front: the engine's, or one without any tasks behind it.

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
 use saldo_orders_service::{
-    CallError, FoundOrder, Health, LiveOrders, OrderSource, OrdersService, Page, RemoteAccount,
+    CallError, FoundOrder, Health, ListedOrder, LiveOrders, OrderSource, OrdersService, Page, RemoteAccount,
 };
 use saldo_store::Store;
 use saldo_store::memory::MemoryStore;
@@ -25,7 +25,7 @@ pub(crate) struct SimulatedOrdersService {
     began: Instant,
     state: Arc<Mutex<State>>,
     /// The ledger of those who call: each flag sent is compared with what is committed there.
-    ledger: Arc<MemoryStore>,
+    ledger: Mutex<Arc<MemoryStore>>,
 }
 
 struct State {
@@ -78,7 +78,7 @@ impl SimulatedOrdersService {
         Self {
             began: Instant::now(),
             state: Arc::new(Mutex::new(state)),
-            ledger,
+            ledger: Mutex::new(ledger),
         }
     }
 
@@ -97,6 +97,29 @@ impl SimulatedOrdersService {
 
     pub(crate) fn put_form(&self, key: &OrderKey, form: Value) {
         self.state().forms.insert(key.clone(), form);
+    }
+
+    pub(crate) fn form(&self, key: &OrderKey) -> Value {
+        self.state().forms[key].clone()
+    }
+
+    /// The service no longer has an order.
+    pub(crate) fn remove_form(&self, key: &OrderKey) {
+        self.state().forms.remove(key);
+    }
+
+    /// Changes what the service has stored of an order.
+    pub(crate) fn change_form(&self, key: &OrderKey, change: impl FnOnce(&mut Value)) {
+        change(self.state().forms.get_mut(key).unwrap());
+    }
+
+    /// The ledger is another one now: Saldo was started again.
+    pub(crate) fn follow(&self, ledger: Arc<MemoryStore>) {
+        *self.ledger.lock().unwrap() = ledger;
+    }
+
+    fn ledger(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.ledger.lock().unwrap())
     }
 
     pub(crate) fn history(&self) -> History {
@@ -183,7 +206,7 @@ impl SimulatedOrdersService {
 
     /// A flag that is sent must be that of a claim which is committed, for an order that was really touched.
     async fn compare_with_ledger(&self, key: &OrderKey, flag: bool) {
-        let file = self.ledger.order(key).await.unwrap();
+        let file = self.ledger().order(key).await.unwrap_or_default();
         let offence = match file {
             None => Some("an order that the ledger does not know".to_owned()),
             Some(file) if !file.order.touched => Some("an order of which nothing was moved".to_owned()),
@@ -249,7 +272,15 @@ impl OrdersService for SimulatedOrdersService {
             account,
             order: order.clone(),
         };
-        let mut under_way = self.begin(Asked::ReadFlag, Some(key.clone()));
+        let file = self.ledger().order(&key).await.unwrap_or_default();
+        let is_claimed =
+            file.is_some_and(|file| file.delivery.is_some_and(|delivery| delivery.lease.is_some()));
+        let asked = if is_claimed {
+            Asked::ReadFlag
+        } else {
+            Asked::LookAtFlag
+        };
+        let mut under_way = self.begin(asked, Some(key.clone()));
         self.take_time(Some(account)).await;
         let answer = {
             let mut state = self.state();
@@ -337,11 +368,76 @@ impl OrdersService for SimulatedOrdersService {
 
     async fn list_page(
         &self,
-        _: AccountId,
-        _: u64,
-        _: Option<Timestamp>,
-        _: Option<Timestamp>,
+        account: AccountId,
+        offset: u64,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
     ) -> Result<Page, CallError> {
-        Err(unavailable())
+        let mut under_way = self.begin(Asked::List, None);
+        self.take_time(Some(account)).await;
+        let answer = self.state().list(account, offset, from, to);
+        under_way.answered = Some(answer.is_ok());
+        answer
     }
+}
+
+/// Rows of one page.
+const PAGE_ROWS: usize = 100;
+
+impl State {
+    fn list(
+        &mut self,
+        account: AccountId,
+        offset: u64,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Page, CallError> {
+        if let Some(error) = self.faults.stands_in_the_way(account) {
+            return Err(error);
+        }
+        let lists = self.faults.lists.clone();
+        if self.random.random_range(0..1_000_u32) < lists.fail {
+            return Err(unavailable());
+        }
+        let mut rows: Vec<(Option<Timestamp>, &OrderKey, &Value)> = self
+            .forms
+            .iter()
+            .filter(|(key, _)| key.account == account)
+            .map(|(key, form)| (bought_at(form), key, form))
+            .filter(|(at, _, _)| from.is_none_or(|from| at.is_some_and(|at| at >= from)))
+            .filter(|(at, _, _)| to.is_none_or(|to| at.is_some_and(|at| at <= to)))
+            .collect();
+        // As the real one's database does, those without a date come first.
+        rows.sort_by_key(|(at, key, _)| std::cmp::Reverse((at.unwrap_or(Timestamp::MAX), *key)));
+        if let Some(shrunk) = lists.shrink_to {
+            rows.truncate(shrunk);
+        }
+        let mut begin = usize::try_from(offset).unwrap().min(rows.len());
+        if begin > 0 && self.random.random_range(0..1_000_u32) < lists.slip {
+            begin -= 1;
+        }
+        let end = (begin + PAGE_ROWS).min(rows.len());
+        let orders = rows[begin..end]
+            .iter()
+            .filter(|(_, key, _)| !lists.hide.contains(key))
+            .map(|(_, key, form)| ListedOrder {
+                order_id: key.order.clone(),
+                form: (*form).clone(),
+                flag: !lists.say_false && self.flags.get(key).copied().unwrap_or(false),
+            })
+            .collect();
+        let is_cut = lists.end_after.is_some_and(|end| offset + PAGE_ROWS as u64 > end);
+        Ok(Page {
+            orders,
+            unreadable: Vec::new(),
+            total: rows.len() as u64,
+            has_next: !is_cut && (offset as usize) + PAGE_ROWS < rows.len(),
+            took_ms: if lists.are_slow { 30_000 } else { 40 },
+            suspect: lists.are_slow,
+        })
+    }
+}
+
+fn bought_at(form: &Value) -> Option<Timestamp> {
+    form["lineItems"][0]["boughtAt"].as_str()?.parse().ok()
 }

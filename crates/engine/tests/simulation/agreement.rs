@@ -1,0 +1,276 @@
+//! Whatever goes wrong on either side, in the end both agree about every order, or a person is asked the right
+//! question about it; and no stock moved twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use saldo_domain::ids::OrderKey;
+use saldo_domain::order::Standing;
+use saldo_domain::review::ReviewReason;
+use saldo_engine::RetryFilter;
+use saldo_engine::settings::Settings;
+use saldo_engine::tasks::Schedule;
+use saldo_store::Store;
+use saldo_store::query::{PageRequest, ReviewFilter};
+use serde_json::json;
+
+use crate::support::checkout::{cancel, checkout, revise, send};
+use crate::support::faults::{Faults, Mode};
+use crate::support::{Setup, World, hours, order, seconds, simulate};
+
+const ORDERS: u64 = 5_000;
+
+/// What happens to an order besides being bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// Nothing.
+    None,
+    /// Somebody else has deducted it, and said so.
+    DeductedElsewhere,
+    /// Its copy cannot be read.
+    Unreadable,
+    /// Its flag is cleared behind Saldo's back.
+    FlagCleared,
+    /// It is cancelled.
+    Cancelled,
+    /// It is sent, and cancelled afterwards.
+    CancelledAfterShipment,
+    /// The buyer wants two of it.
+    Revised,
+    /// It goes into the form of the next order, and its own vanishes.
+    MergedAway,
+    /// It takes the order before it in.
+    MergedInto,
+    /// It vanishes at the service.
+    Vanished,
+}
+
+fn fate(number: u64) -> Fate {
+    match number % 50 {
+        3 => Fate::DeductedElsewhere,
+        7 => Fate::Unreadable,
+        11 | 12 => Fate::FlagCleared,
+        17 | 18 => Fate::Cancelled,
+        23 => Fate::CancelledAfterShipment,
+        29 => Fate::Revised,
+        34 => Fate::MergedAway,
+        35 => Fate::MergedInto,
+        41 => Fate::Vanished,
+        _ => Fate::None,
+    }
+}
+
+/// The three accounts have unequal shares.
+fn key_of(number: u64) -> OrderKey {
+    let of = match number / 50 % 10 {
+        0..6 => 1,
+        6..9 => 2,
+        _ => 3,
+    };
+    order(of, number)
+}
+
+fn setup() -> Setup {
+    let schedules = [("reconcile", "every 30m"), ("process_pending", "every 5m")];
+    Setup {
+        seed: 7,
+        settings: Settings {
+            poll_seconds: 60,
+            requests_per_second: 300,
+            account_requests_per_second: 200,
+            schedules: schedules
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), Schedule::parse(text).unwrap()))
+                .collect(),
+            ..Settings::default()
+        },
+        ..Setup::default()
+    }
+}
+
+/// What happens at the service after the orders were taken in.
+fn disturb(world: &World) {
+    let now = world.now();
+    for number in 0..ORDERS {
+        let key = key_of(number);
+        match fate(number) {
+            Fate::FlagCleared => world.remote.put_flag(&key, false),
+            Fate::Cancelled => world.remote.change_form(&key, |form| cancel(form, now)),
+            Fate::CancelledAfterShipment => world.remote.change_form(&key, |form| {
+                send(form);
+                cancel(form, now);
+            }),
+            Fate::Revised => world.remote.change_form(&key, |form| {
+                form["lineItems"][0]["quantity"] = json!(2);
+                revise(form, "r2", now);
+            }),
+            Fate::MergedAway => {
+                let line = world.remote.form(&key)["lineItems"][0].clone();
+                world.remote.remove_form(&key);
+                world.remote.remove_form(&key_of(number + 1));
+                let (merged, bought_at) = (merged(number + 1), now - SignedDuration::from_mins(1));
+                let mut form = checkout(&merged, 1, bought_at);
+                let own = format!("line-of-{}", key_of(number + 1).order);
+                form["lineItems"][0]["id"] = json!(own);
+                form["lineItems"].as_array_mut().unwrap().push(line);
+                world.remote.put_form(&merged, form);
+            }
+            Fate::Vanished => world.remote.remove_form(&key),
+            Fate::None
+            | Fate::DeductedElsewhere
+            | Fate::Unreadable
+            | Fate::MergedInto => {}
+        }
+    }
+}
+
+/// The new form that two orders went into.
+fn merged(number: u64) -> OrderKey {
+    let into = key_of(number);
+    order(into.account.as_uuid().as_u128(), 100_000 + number)
+}
+
+/// One trouble after another, with Saldo killed in the midst of two of them.
+async fn trouble(world: &mut World, random: &mut ChaCha8Rng) {
+    for trouble in 0..9 {
+        let faults = Faults {
+            fail: random.random_range(0..300),
+            lose_reply: random.random_range(0..200),
+            do_later: random.random_range(0..100),
+            fail_reading: random.random_range(0..300),
+            mode: match trouble {
+                1 => Mode::Refuses,
+                3 => Mode::DatabaseDown,
+                5 => Mode::OutOfConnections,
+                _ => Mode::Up,
+            },
+            lists: crate::support::faults::Lists {
+                fail: random.random_range(0..400),
+                slip: random.random_range(0..300),
+                say_false: trouble % 3 == 0,
+                are_slow: trouble == 6,
+                shrink_to: (trouble == 7).then_some(300),
+                ..Default::default()
+            },
+            ..Faults::default()
+        };
+        world.remote.faults(|current| *current = faults);
+        if trouble == 2 {
+            disturb(world);
+        }
+        seconds(random.random_range(300..1_500)).await;
+        if trouble == 4 || trouble == 6 {
+            world.kill().await;
+        }
+        seconds(random.random_range(300..1_500)).await;
+        world.assert_safe().await;
+    }
+}
+
+async fn open_reviews(world: &World) -> BTreeMap<OrderKey, BTreeSet<ReviewReason>> {
+    let mut reviews: BTreeMap<OrderKey, BTreeSet<ReviewReason>> = BTreeMap::new();
+    let filter = ReviewFilter {
+        open: Some(true),
+        ..ReviewFilter::default()
+    };
+    let mut after = None;
+    loop {
+        let page = PageRequest { after, limit: 500 };
+        let page = world.ledger.reviews(&filter, page).await.unwrap();
+        for review in page.items {
+            match review.subject {
+                saldo_domain::review::Subject::Order(key) => {
+                    reviews.entry(key).or_default().insert(review.reason);
+                }
+                subject => panic!("a review of {subject:?} is left open: {:?}", review.reason),
+            }
+        }
+        after = page.next_cursor;
+        if after.is_none() {
+            return reviews;
+        }
+    }
+}
+
+#[test]
+fn in_the_end_both_sides_agree_on_every_order_or_a_person_is_asked_and_no_stock_moved_twice() {
+    simulate(async {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let mut world = World::without_engine(setup()).await;
+        for number in 0..ORDERS {
+            let key = key_of(number);
+            world.buy(&key, 5 + (number % 600) as i64);
+            match fate(number) {
+                Fate::DeductedElsewhere => world.remote.put_flag(&key, true),
+                Fate::Unreadable => {
+                    world.remote.change_form(&key, |form| form["lineItems"][0]["quantity"] = json!("two"));
+                }
+                _ => {}
+            }
+        }
+        world.start();
+        trouble(&mut world, &mut random).await;
+        world.remote.faults(|faults| *faults = Faults::default());
+        hours(5).await;
+        // What had used up its retries before the service was well, a person has tried again.
+        let person = saldo_engine::Caller::named("a person");
+        world.saldo().retry_failed(RetryFilter::default(), &person).await.unwrap();
+        hours(5).await;
+        let result = world.reconcile().await;
+        assert_eq!(result.error, None);
+        assert_eq!(result.auto_fixed, 0, "{:?}", result.discrepancies);
+        seconds(60).await;
+        world.assert_at_rest().await;
+        assert_end(&world).await;
+    });
+}
+
+async fn assert_end(world: &World) {
+    let mut asked = open_reviews(world).await;
+    let mut taken = 0;
+    for number in 0..ORDERS {
+        let key = key_of(number);
+        let file = world.ledger.order(&key).await.unwrap();
+        let file = file.unwrap_or_else(|| panic!("order {number} ({:?}) is not known", fate(number)));
+        let own = asked.remove(&key).unwrap_or_default();
+        let told = format!("order {number}: {:?} {own:?}", file.order.standing);
+        let units = file.order.taken();
+        taken += units;
+        let question = |reason: ReviewReason| BTreeSet::from([reason]);
+        match fate(number) {
+            Fate::None | Fate::FlagCleared => {
+                assert_eq!((units, own), (1, BTreeSet::new()), "{told}");
+            }
+            Fate::DeductedElsewhere => {
+                assert_eq!((units, own), (0, question(ReviewReason::RemoteOnly)), "{told}");
+            }
+            Fate::Unreadable => {
+                assert_eq!((units, own), (0, question(ReviewReason::Malformed)), "{told}");
+            }
+            Fate::Cancelled => assert_eq!((units, own), (0, BTreeSet::new()), "{told}"),
+            Fate::CancelledAfterShipment => {
+                assert_eq!((units, own), (1, question(ReviewReason::CancelledAfterShipment)), "{told}");
+            }
+            Fate::Revised => {
+                assert_eq!((units, own), (1, question(ReviewReason::QuantityMismatch)), "{told}");
+            }
+            Fate::MergedAway | Fate::MergedInto => {
+                assert!(matches!(file.order.standing, Standing::Merged { .. }), "{told}");
+                assert_eq!((units, own), (0, BTreeSet::new()), "{told}");
+            }
+            Fate::Vanished => {
+                assert_eq!((units, own), (1, question(ReviewReason::MissingRemotely)), "{told}");
+            }
+        }
+        if fate(number) == Fate::MergedInto {
+            let into = world.ledger.order(&merged(number)).await.unwrap().unwrap();
+            assert_eq!(into.order.taken(), 2, "order {number}");
+            assert!(world.remote.flag(&merged(number)));
+            taken += 2;
+        }
+    }
+    assert!(asked.is_empty(), "{asked:?}");
+    assert_eq!(world.stock().await, 1_000_000 - taken);
+}
