@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
@@ -149,7 +149,7 @@ impl Email {
             for attachment in &letter.attachments {
                 let kind = ContentType::parse(&attachment.content_type).map_err(|error| refused(&error))?;
                 let part = lettre::message::Attachment::new(attachment.name.clone());
-                mixed = mixed.singlepart(SinglePart::from(part.body(attachment.bytes.clone(), kind)));
+                mixed = mixed.singlepart(part.body(attachment.bytes.clone(), kind));
             }
             mixed
         };

@@ -3,11 +3,11 @@
 //! The defaults stand in `config.default.toml`, with a comment for each; that file is part of the binary, and
 //! what a person may write is compared with it. File, environment and flags lie over it in this order.
 
+mod alerts;
 mod convert;
 mod effective;
 mod environment;
 mod merge;
-mod schedule;
 mod secret;
 mod source;
 mod validate;
@@ -15,7 +15,7 @@ mod validate;
 use serde::Deserialize;
 
 pub(crate) use effective::{copy, differences, effective};
-pub(crate) use schedule::Schedule;
+pub(crate) use saldo_engine::tasks::Schedule;
 pub(crate) use secret::Secret;
 pub(crate) use source::{Overrides, load};
 
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) mode: String,
     pub(crate) default_warehouse: String,
     pub(crate) language: String,
+    pub(crate) time_zone: String,
+    pub(crate) public_url: String,
     pub(crate) orders_service: OrdersService,
     pub(crate) intake: Intake,
     pub(crate) retry: Retry,
@@ -108,9 +110,20 @@ pub(crate) struct Monitoring {
 /// `[alerts]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Alerts {
+    pub(crate) quiet_hours: String,
+    pub(crate) quiet_severity: String,
+    pub(crate) routes: AlertRoutes,
     pub(crate) high_pending_operations: HighPendingOperations,
     pub(crate) sync_failure_rate: SyncFailureRate,
     pub(crate) stale_operations: StaleOperations,
+}
+
+/// `[alerts.routes]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct AlertRoutes {
+    pub(crate) critical: Vec<String>,
+    pub(crate) warning: Vec<String>,
+    pub(crate) notice: Vec<String>,
 }
 
 /// `[alerts.high_pending_operations]`
@@ -236,13 +249,6 @@ impl Config {
     /// A sentence that says what to set instead.
     pub(crate) fn check_possible(&self) -> Result<(), Problems> {
         let mut problems = Vec::new();
-        if self.mode != "on" {
-            problems.push(format!(
-                "mode: this version runs with mode = \"on\" only, not with \"{}\"; without Saldo running, nothing \
-                 is deducted and nothing is sent",
-                self.mode
-            ));
-        }
         problems.extend(self.sqlite_path().err());
         if problems.is_empty() {
             Ok(())
@@ -260,43 +266,7 @@ impl Config {
                 keys.push(key);
             }
         };
-        compare(self.language != default.language, "language");
-        compare(
-            self.intake.poll_seconds != default.intake.poll_seconds,
-            "intake.poll_seconds",
-        );
-        compare(
-            self.intake.start_from != default.intake.start_from,
-            "intake.start_from",
-        );
-        compare(
-            self.intake.overlap_days != default.intake.overlap_days,
-            "intake.overlap_days",
-        );
-        compare(self.reconciliation != default.reconciliation, "reconciliation");
-        compare(
-            self.monitoring.alert_on_failed_retries != default.monitoring.alert_on_failed_retries,
-            "monitoring.alert_on_failed_retries",
-        );
-        compare(
-            self.alerts.high_pending_operations != default.alerts.high_pending_operations,
-            "alerts.high_pending_operations",
-        );
-        compare(
-            self.alerts.stale_operations != default.alerts.stale_operations,
-            "alerts.stale_operations",
-        );
-        compare(
-            self.schedule.reconcile != default.schedule.reconcile,
-            "schedule.reconcile",
-        );
-        compare(
-            self.schedule.cleanup != default.schedule.cleanup,
-            "schedule.cleanup",
-        );
         compare(self.schedule.report != default.schedule.report, "schedule.report");
-        compare(self.retention != default.retention, "retention");
-        compare(self.channels != default.channels, "channels");
         keys
     }
 }
@@ -312,12 +282,17 @@ mod tests {
         mode = "on"
         default_warehouse = "Ирина"
         language = "en"
+        time_zone = "UTC"
+        public_url = ""
         orders_service = { base_url = "http://127.0.0.1:8000", jwt_secret = "", token = "", user_id = "saldo", timeout_ms = 10000, list_timeout_ms = 40000, max_in_flight = 32, requests_per_second = 50 }
         intake = { immediate_timeout_ms = 3000, deduct_on = "ready_for_processing", allow_negative = false, poll_seconds = 60, unpaid_days = 8, unpaid_hours_frozen = 24, start_from = "", overlap_days = 2 }
         retry = { max_retries = 5, initial_delay = 60, max_delay = 3600, exponential_base = 2.0, jitter = true }
         circuit = { enabled = true, failures = 5, give_up_hours = 24 }
         reconciliation = { interval_minutes = 30, batch_size = 100, auto_fix = true, auto_fix_threshold_hours = 24, missing_after_hours = 2 }
         monitoring = { alert_on_failed_retries = true, max_pending_operations = 1000, stale_operation_hours = 6 }
+        alerts.quiet_hours = ""
+        alerts.quiet_severity = "critical"
+        alerts.routes = { critical = ["telegram", "email", "webhook"], warning = ["telegram", "email", "webhook"], notice = ["telegram", "email", "webhook"] }
         alerts.high_pending_operations = { threshold = 100, channels = ["telegram", "email"] }
         alerts.sync_failure_rate = { threshold = 0.1, window_minutes = 30 }
         alerts.stale_operations = { threshold_hours = 6, check_interval_minutes = 60 }
@@ -346,14 +321,13 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_cannot_do_is_refused_in_one_go() {
+    fn what_this_version_cannot_do_is_refused() {
         let config = Config {
-            mode: "shadow".to_owned(),
             database: "postgres://user:hush@host/saldo".to_owned(),
             ..Config::default()
         };
         let problems = config.check_possible().unwrap_err().0;
-        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(!problems.concat().contains("hush"));
     }
 }

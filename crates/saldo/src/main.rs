@@ -1,5 +1,6 @@
 //! The program `saldo`.
 
+mod alerting;
 mod cli;
 mod commands;
 mod components;
@@ -15,6 +16,7 @@ mod no_orders_service;
 mod notify;
 mod original;
 mod output;
+mod report_post;
 mod signals;
 
 use std::process::ExitCode;

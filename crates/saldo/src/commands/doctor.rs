@@ -1,5 +1,6 @@
 //! `saldo doctor`
 
+mod channels;
 mod clock;
 mod database;
 mod near_duplicates;
@@ -17,8 +18,12 @@ use crate::output::{cell, is_watched, note, table};
 ///
 /// The database itself is checked while no server has it open.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  saldo doctor\n  saldo doctor --json")]
-pub(crate) struct Arguments {}
+#[command(after_help = "Example:\n  saldo doctor\n  saldo doctor --json\n  saldo doctor --send-test")]
+pub(crate) struct Arguments {
+    /// Send a test message on each channel that is set up.
+    #[arg(long)]
+    send_test: bool,
+}
 
 /// How serious a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +79,7 @@ impl Findings {
 }
 
 /// Checks everything; exit code 1 when something is wrong.
-pub(crate) async fn run(_: Arguments, context: &Context) -> anyhow::Result<End> {
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
     let mut findings = Findings::default();
     let loaded = match context.load() {
         Ok(loaded) => Some(loaded),
@@ -92,6 +97,8 @@ pub(crate) async fn run(_: Arguments, context: &Context) -> anyhow::Result<End> 
         progress("the orders service");
         let remote_time = remote::check(&loaded.config, &mut findings).await;
         clock::check(remote_time, &mut findings);
+        progress("the channels");
+        channels::check(&loaded.config, arguments.send_test, &mut findings).await;
         progress("the database");
         database::check(&loaded.config, context, &mut findings).await;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use saldo_engine::{Engine, StockSynchronizationService};
+use saldo_engine::Engine;
 use saldo_store::SharedStore;
 use saldo_web::WebOptions;
 use serde_json::json;
@@ -15,13 +15,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerting;
 use crate::commands::Context;
-use crate::config::{self, Config, Loaded, Overrides, Schedule};
-use crate::edge::now;
+use crate::config::{self, Config, Loaded, Overrides};
 use crate::exit::End;
 use crate::ledger::{engine_options, open_store};
 use crate::logging;
 use crate::notify::notify;
+use crate::report_post;
 use crate::signals::{StopSignals, listen};
 use reload::Running;
 
@@ -65,15 +66,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         .with_context(|| format!("saldo cannot listen on {address}; set listen to a free address"))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let engine = Engine::start(engine_options(&loaded.config, SharedStore::clone(&store))?);
+    let alerts = alerting::start(&loaded.config, &engine.service(), address)?;
+    report_post::start(&loaded.config, &engine.service(), address)?;
 
     let stop = CancellationToken::new();
     let router = saldo_web::router(engine.service(), web_options(&loaded.config, address));
     let mut server = tokio::spawn(saldo_web::serve(listener, router, stop.clone().cancelled_owned()));
-    let rounds = tokio::spawn(rounds(
-        engine.service(),
-        loaded.config.schedule.process_pending.clone(),
-        stop.clone(),
-    ));
     let mut running = Running::new(loaded, overrides, log_filter, SharedStore::clone(&store));
     announce(address, has_keys, context)?;
 
@@ -96,10 +94,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         {
             tracing::error!(%error, "the server did not end well");
         }
+        alerts.stop().await;
         engine.stop().await;
-        if let Err(error) = rounds.await {
-            tracing::error!(%error, "a scheduled task did not end well");
-        }
         store.close().await
     };
     tokio::select! {
@@ -158,6 +154,7 @@ fn web_options(config: &Config, address: SocketAddr) -> WebOptions {
         open: address.ip().is_loopback(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         request_timeout: Duration::from_millis(config.intake.immediate_timeout_ms) + REQUEST_MARGIN,
+        language: config.report_language(),
         ..WebOptions::default()
     }
 }
@@ -176,29 +173,4 @@ fn announce(address: SocketAddr, has_keys: bool, context: &Context) -> anyhow::R
     }
     notify("READY=1");
     Ok(())
-}
-
-/// The scheduled round over the queue: a safety net, as due retries run at their time.
-async fn rounds(service: StockSynchronizationService, schedule: String, stop: CancellationToken) {
-    let Ok(schedule) = Schedule::parse(&schedule) else {
-        // Validation has read it before.
-        return;
-    };
-    loop {
-        let wait = schedule.wait(now()).unsigned_abs();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
-        }
-        match service.process_pending_operations().await {
-            Ok(result) if result.attempted > 0 => tracing::info!(
-                attempted = result.attempted,
-                delivered = result.delivered,
-                not_delivered = result.not_delivered,
-                "scheduled round over the queue"
-            ),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the scheduled round over the queue failed"),
-        }
-    }
 }

@@ -16,6 +16,17 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// A secret, for tests.
+    #[cfg(test)]
+    pub(crate) fn new(secret: &str) -> Self {
+        Self(secret.to_owned())
+    }
+
+    /// The secret, for the channel that needs it.
+    pub(crate) fn for_channel(&self) -> saldo_notify::Secret {
+        saldo_notify::Secret::new(self.0.clone())
+    }
+
     /// The secret, for the one who signs with it.
     pub(crate) fn for_signing(&self) -> SecretText {
         SecretText::new(self.0.clone())
