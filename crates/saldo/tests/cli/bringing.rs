@@ -136,7 +136,7 @@ fn a_workbook_is_imported_with_numbers_formulas_and_text() {
     }
     sheet.write(1, 1, "MUG").unwrap().write(1, 3, 7).unwrap();
     sheet
-        .write(2, 1, 5_901_234_123_457_u64 as f64)
+        .write(2, 1, 5_901_234_123_457.0)
         .unwrap()
         .write(2, 3, "1 200")
         .unwrap();
