@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use saldo_engine::EngineOptions;
-use saldo_engine::settings::Settings;
+use saldo_engine::settings::{ReconciliationSettings, Retention, Settings};
+use saldo_engine::tasks::Schedule;
 use saldo_orders_service::{HttpOrdersService, OrdersService};
 use saldo_store::{Rules, SharedStore};
 use saldo_store_sqlite::{SqliteOptions, SqliteStore};
@@ -83,8 +84,49 @@ fn settings(config: &Config) -> Settings {
         max_pending_operations: config.monitoring.max_pending_operations,
         window_minutes: narrow(config.alerts.sync_failure_rate.window_minutes),
         failure_rate_max: config.alerts.sync_failure_rate.threshold,
+        list_timeout_ms: service.list_timeout_ms,
+        initial_mode: config.initial_mode(),
+        deduct_when_bought: config.intake.deduct_on == "bought",
+        poll_seconds: config.intake.poll_seconds,
+        start_from: config.start_from(),
+        overlap_days: signed(config.intake.overlap_days),
+        reconciliation: ReconciliationSettings {
+            auto_fix: config.reconciliation.auto_fix,
+            auto_fix_threshold_hours: signed(config.reconciliation.auto_fix_threshold_hours),
+            missing_after_hours: signed(config.reconciliation.missing_after_hours),
+        },
+        retention: Retention {
+            completed_days: signed(config.retention.completed_days),
+            failed_days: signed(config.retention.failed_days),
+            log_days: signed(config.retention.log_days),
+        },
+        schedules: schedules(config),
         ..Settings::default()
     }
+}
+
+/// When which task runs. An interval that was set counts where the schedule of reconciliation was not.
+fn schedules(config: &Config) -> Vec<(String, Schedule)> {
+    let (schedule, default) = (&config.schedule, Config::default());
+    let interval = config.reconciliation.interval_minutes;
+    let is_by_interval = interval != default.reconciliation.interval_minutes
+        && schedule.reconcile == default.schedule.reconcile;
+    let reconcile = if is_by_interval {
+        format!("every {interval}m")
+    } else {
+        schedule.reconcile.clone()
+    };
+    let texts = [
+        ("process_pending", schedule.process_pending.clone()),
+        ("reconcile", reconcile),
+        ("cleanup", schedule.cleanup.clone()),
+        ("report", schedule.report.clone()),
+    ];
+    // Validation has read them before.
+    texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), Schedule::parse(&text).ok()?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -99,5 +141,20 @@ mod tests {
         let settings = settings(&config);
         assert_eq!((settings.unpaid_days, settings.unpaid_hours_frozen), (3, 5));
         assert!(config.without_effect().is_empty());
+    }
+
+    #[test]
+    fn an_interval_that_was_set_counts_where_the_schedule_was_not() {
+        let mut config = Config::default();
+        let reconcile = |config: &Config| {
+            let schedules = schedules(config);
+            let found = schedules.iter().find(|(name, _)| name == "reconcile");
+            found.unwrap().1.to_string()
+        };
+        assert_eq!(reconcile(&config), "every 30m");
+        config.reconciliation.interval_minutes = 10;
+        assert_eq!(reconcile(&config), "every 10m");
+        config.schedule.reconcile = "0 * * * *".to_owned();
+        assert_eq!(reconcile(&config), "0 * * * *");
     }
 }
