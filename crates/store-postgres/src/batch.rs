@@ -196,7 +196,7 @@ impl<'b> Batch<'b> {
             add_names(&mut names, &key);
         }
         let missing = self.held.missing(&names);
-        if self.held.count() + missing.len() > self.options.locks_max {
+        if !missing.is_empty() && self.held.count() + missing.len() > self.options.locks_max {
             return Err(Failure::Contended(Names::from([(locks::EVERYTHING, true)])));
         }
         let (columns_of_names, alone) = columns(&missing);

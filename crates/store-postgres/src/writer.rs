@@ -23,6 +23,8 @@ use crate::transaction::{Beginnings, Mark, Markers, commit, may_pass};
 
 /// Attempts that may be given back for locks, before all of them are taken at once: then nothing can be in the way.
 const CONTENDED_MAX: u32 = 3;
+/// Attempts with all locks that may still be given back: none should.
+const GIVEN_UP_AFTER: u32 = 3;
 /// How long a transaction waits before it is begun again, at first.
 const PAUSE_MILLISECONDS: u64 = 5;
 /// The same when the connection was lost: a server that restarts takes a while.
@@ -194,7 +196,7 @@ impl Writer {
             };
             let mut pause = PAUSE_MILLISECONDS;
             match failure {
-                Failure::Contended(names) => {
+                Failure::Contended(names) if contended < CONTENDED_MAX + GIVEN_UP_AFTER => {
                     besides.extend(names);
                     contended += 1;
                     if contended >= CONTENDED_MAX {

@@ -126,7 +126,7 @@ fn statement(damage: &Damage) -> (&'static str, Values) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_passes_the_suite() {
-    exercise(|rules| fixture(rules, unsafe_options())).await;
+    Box::pin(exercise(|rules| fixture(rules, unsafe_options()))).await;
 }
 
 /// Behind a pooler that keeps no prepared statements, with transactions so small that every decision reads what
@@ -140,5 +140,5 @@ async fn postgres_passes_the_suite_with_unprepared_statements_and_few_locks() {
         locks_max: 3,
         ..unsafe_options()
     };
-    exercise(move |rules| fixture(rules, options())).await;
+    Box::pin(exercise(move |rules| fixture(rules, options()))).await;
 }

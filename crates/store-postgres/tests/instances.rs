@@ -85,7 +85,7 @@ fn deduct(number: usize) -> Request {
     request(Command::Deduct(Deduct {
         key: order(number),
         line: None,
-        sku: Sku::parse(if number % 2 == 0 { "A" } else { "B" }).unwrap(),
+        sku: Sku::parse(if number.is_multiple_of(2) { "A" } else { "B" }).unwrap(),
         quantity: 1,
         warehouse: None,
     }))

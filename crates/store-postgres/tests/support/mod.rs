@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 use saldo_domain::ids::CountedIds;
 use saldo_domain::policy::Policy;
@@ -221,20 +221,16 @@ pub(crate) fn shared() -> &'static Cluster {
 
 /// A static is never dropped: a shell that waits for this process stops the cluster when it is gone.
 fn stop_at_exit(cluster: &Cluster) {
-    static WATCHED: Mutex<()> = Mutex::new(());
-    let _guard = WATCHED.lock();
     let script = format!(
         "while kill -0 {process} 2>/dev/null; do sleep 1; done; \
          kill -QUIT $(head -1 {directory}/data/postmaster.pid); sleep 1; rm -rf {directory}",
         process = std::process::id(),
         directory = cluster.directory.display(),
     );
-    Command::new("setsid")
-        .args(["sh", "-c", &script])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
+    // It belongs to nobody, so that nobody need wait for it.
+    Command::new("sh")
+        .args(["-c", "setsid sh -c \"$0\" </dev/null >/dev/null 2>&1 &", &script])
+        .status()
         .unwrap();
 }
 
