@@ -21,7 +21,7 @@ mod mail;
 
 use saldo_domain::report::Report;
 
-pub use mail::{Attachment, Mail, mail};
+pub use mail::{Attachment, Mail, mail, summary};
 pub use words::Language;
 
 /// How a report is written down.

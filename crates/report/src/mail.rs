@@ -57,10 +57,22 @@ pub fn mail(report: &Report, language: Language) -> Result<Mail, RenderError> {
         .collect::<Result<Vec<_>, RenderError>>()?;
     Ok(Mail {
         subject,
-        text: text(report, summary, words),
+        text: format!(
+            "{}\n{}\n",
+            text(report, summary, words),
+            words.text("report-mail-attached")
+        ),
         html: page(report, summary, words),
         attachments,
     })
+}
+
+/// The first figures of a report as text, each beside the period before.
+#[must_use]
+pub fn summary(report: &Report, language: Language) -> String {
+    let words = words(language);
+    let tables = tables(report, words);
+    text(report, tables.first(), words)
 }
 
 fn text(report: &Report, summary: Option<&Table>, words: &Words) -> String {
@@ -79,9 +91,6 @@ fn text(report: &Report, summary: Option<&Table>, words: &Words) -> String {
             ));
         }
     }
-    text.push('\n');
-    text.push_str(&words.text("report-mail-attached"));
-    text.push('\n');
     text
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::Method;
+use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -178,6 +179,7 @@ where
         path: path_of(&mut parts).await?,
         uri: parts.uri,
         extensions: parts.extensions,
+        accept: parts.headers.get(ACCEPT).cloned(),
         body: Bytes::new(),
         stream: axum::body::Body::empty(),
         identity,

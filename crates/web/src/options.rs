@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use saldo_report::Language;
+
 /// How the HTTP interface behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebOptions {
@@ -14,6 +16,8 @@ pub struct WebOptions {
     pub version: String,
     /// How long a request may take once its body was read. Longer than `intake.immediate_timeout_ms`.
     pub request_timeout: Duration,
+    /// The language that reports are written in when the caller names none.
+    pub language: Language,
 }
 
 impl Default for WebOptions {
@@ -24,6 +28,7 @@ impl Default for WebOptions {
             sole_caller: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             request_timeout: Duration::from_secs(30),
+            language: Language::default(),
         }
     }
 }

@@ -26,6 +26,12 @@ impl Config {
         }
     }
 
+    /// The language of reports.
+    pub(crate) fn report_language(&self) -> saldo_report::Language {
+        // Validation has read it before.
+        self.language.parse().unwrap_or_default()
+    }
+
     /// The circuit breaker.
     pub(crate) fn circuit_policy(&self, probe_deadline_seconds: u32) -> CircuitPolicy {
         CircuitPolicy {

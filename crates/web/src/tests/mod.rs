@@ -13,5 +13,6 @@ mod metrics;
 mod orders_service;
 mod protocol;
 mod reconciliation;
+mod reports;
 mod serving;
 mod support;

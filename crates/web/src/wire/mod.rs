@@ -9,7 +9,7 @@ mod operation;
 mod order;
 mod page;
 mod reconciliation;
-mod report;
+pub mod report;
 mod review;
 mod rollout;
 mod status;
