@@ -34,11 +34,12 @@ fn the_demonstration_ends_with_the_proof_that_both_sides_agree() {
         "operations that waited were delivered",
         "a person is asked",
         "remote flag: cleared",
+        "5 differences found, 5 put right by itself, 0 for a person",
         "0 differences",
     ] {
         assert!(words.contains(told), "it does not tell of {told:?}: {text}");
     }
-    assert!(text.contains("Both sides agree on all 31 orders."));
+    assert!(text.contains("Both sides agree on all 32 orders."));
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn a_single_flipped_flag_fails_the_proof() {
 fn a_machine_gets_the_proof_alone_and_the_smallest_demonstration_works() {
     let output = demo(&["--json"]);
     let proof: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&proof["agree"], &proof["orders"]), (&true.into(), &31.into()));
+    assert_eq!((&proof["agree"], &proof["orders"]), (&true.into(), &32.into()));
     let folder = tempfile::tempdir().unwrap();
     let output = support::saldo(folder.path())
         .args(["demo", "--orders", "1", "--seconds", "1", "--json"])

@@ -8,6 +8,8 @@ mod house;
 
 mod story;
 
+mod disorder;
+
 mod proof;
 
 pub(crate) use story::{Story, tell};

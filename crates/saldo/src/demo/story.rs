@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use saldo_domain::ids::IdSource;
 use serde_json::{Value, json};
 
+use super::disorder;
 use super::forms::{self, FormLine, GOODS};
 use super::house::House;
 use super::proof::{self, Proof};
@@ -59,6 +60,8 @@ async fn chapters(story: &Story, house: &House) -> anyhow::Result<Proof> {
     drain(house).await?;
     orders.push(unmapped_order(house).await?);
     roll_one_back(house, &orders[0]).await?;
+    drain(house).await?;
+    orders.extend(disorder::reconcile(house, &orders).await?);
     drain(house).await?;
     if story.flip_flag {
         let (account, order) = (&house.account, &orders[1]);
