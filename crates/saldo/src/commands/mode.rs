@@ -28,16 +28,23 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show the mode in force.
+    #[command(after_help = "Example:\n  saldo mode show --json")]
     Show,
     /// Switch the mode, from the next order on.
+    #[command(
+        after_help = "Example:\n  saldo mode set shadow\n  saldo mode set partial --account TOKEN_ID --percent 10\n  \
+                      saldo mode set on"
+    )]
     Set(Set),
     /// List every mode that was ever set.
+    #[command(after_help = "Example:\n  saldo mode history")]
     History {
         /// At most so many.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
     /// Show what Saldo in shadow would have done otherwise than the old way.
+    #[command(after_help = "Example:\n  saldo mode report --days 7\n  saldo mode report --verdict undecided")]
     Report(Report),
 }
 

@@ -19,8 +19,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List them: how each ran last, and when it runs next.
+    #[command(after_help = "Example:\n  saldo tasks list --json")]
     List,
     /// Run one now, and wait for its end.
+    #[command(after_help = "Example:\n  saldo tasks run reconcile")]
     Run {
         /// Its name, such as reconcile.
         name: String,

@@ -112,7 +112,7 @@ fn tasks_are_listed_and_run() {
 #[test]
 fn a_reconciliation_that_reaches_nobody_says_so() {
     let folder = Folder::new();
-    folder.json(&["accounts", "add", ACCOUNT]);
+    folder.json(&["accounts", "add", ACCOUNT, "--name", "shop"]);
     let ran = folder.run(&["--json", "reconcile", "--report-only"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let result: Value = serde_json::from_str(&ran.stdout).unwrap();
