@@ -34,6 +34,17 @@ const TRY_LOCK: &str = "SELECT coalesce(bool_and(CASE WHEN alone THEN pg_try_adv
      ELSE pg_try_advisory_xact_lock_shared(name) END), true) \
      FROM unnest($1::bigint[], $2::bool[]) AS wanted (name, alone)";
 
+/// The most requests that are tried ahead when one of them lacks a row.
+const TRIED_TOGETHER_MAX: usize = 64;
+
+/// Whether a row is found by its key alone, whatever earlier requests of the transaction do.
+const fn can_be_told_before(key: &Key) -> bool {
+    matches!(
+        key,
+        Key::Order(_) | Key::Line(_) | Key::Balance(_) | Key::Mapping(_)
+    )
+}
+
 /// One transaction in the making.
 pub(crate) struct Batch<'b> {
     pub(crate) session: &'b Session,
@@ -144,7 +155,10 @@ impl<'b> Batch<'b> {
                     return Ok(Ok(outcome));
                 }
                 Err(Undecided::Load(Hungry(mut keys))) => {
-                    keys.extend(self.asked_by(those_after));
+                    if keys.iter().any(can_be_told_before) {
+                        let count = those_after.len().min(TRIED_TOGETHER_MAX);
+                        keys.extend(self.asked_by(&those_after[..count]));
+                    }
                     self.load_more(keys).await?;
                 }
                 Err(undecided) => return Ok(Err(undecided.into())),
@@ -171,12 +185,7 @@ impl<'b> Batch<'b> {
                 decide(&self.view, request, self.policy, &mut TrialIds)
             }));
             if let Ok(Err(Stop::Missing(missing))) = tried {
-                keys.extend(missing.into_iter().filter(|key| {
-                    matches!(
-                        key,
-                        Key::Order(_) | Key::Line(_) | Key::Balance(_) | Key::Mapping(_)
-                    )
-                }));
+                keys.extend(missing.into_iter().filter(can_be_told_before));
             }
         }
         keys

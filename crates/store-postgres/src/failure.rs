@@ -93,7 +93,6 @@ impl Gravity {
             &SqlState::T_R_SERIALIZATION_FAILURE
             | &SqlState::T_R_DEADLOCK_DETECTED
             | &SqlState::UNIQUE_VIOLATION
-            | &SqlState::LOCK_NOT_AVAILABLE
             | &SqlState::OUT_OF_MEMORY => Self::Conflict,
             &SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT => Self::Unprepared,
             &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
@@ -135,6 +134,9 @@ pub(crate) fn explain(error: &tokio_postgres::Error) -> String {
         }
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             format!("this user may not do it; let it own the database or its schema saldo: {told}")
+        }
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            format!("another transaction held what is needed for too long, and nothing was changed: {told}")
         }
         Some(&SqlState::QUERY_CANCELED) => {
             format!("it took longer than a statement may take, and nothing was changed: {told}")

@@ -12,6 +12,7 @@ use saldo_store::deciding::RewindingIds;
 use saldo_store::moves::{Moves, UncommittedMoves};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio_postgres::error::SqlState;
 
 use crate::batch::Batch;
 use crate::failure::{Failure, Gravity};
@@ -211,6 +212,9 @@ impl Writer {
                         pause = LOST_PAUSE_MILLISECONDS;
                     }
                     self.shared.note(&failure);
+                    if is_out_of_locks(&failure) {
+                        besides = Names::from([(EVERYTHING, true)]);
+                    }
                     pause <<= failed.min(8);
                     tracing::debug!(?failure, "a transaction is begun again");
                 }
@@ -306,10 +310,17 @@ fn only_result(done: Done) -> Option<Result<Outcome, StoreError>> {
 /// Whether one request of several is to blame, and the others need not fail with it.
 fn is_mistake(failure: &Failure) -> bool {
     match failure {
-        Failure::Database(error) => matches!(Gravity::of(error), Gravity::Mistake | Gravity::Conflict),
+        Failure::Database(error) => {
+            Gravity::of(error) == Gravity::Mistake || error.code() == Some(&SqlState::UNIQUE_VIOLATION)
+        }
         Failure::Changed(_) | Failure::Corrupt(_) | Failure::Defect(_) => true,
         _ => false,
     }
+}
+
+/// The server has room for a bounded number of locks, over all instances.
+fn is_out_of_locks(failure: &Failure) -> bool {
+    matches!(failure, Failure::Database(error) if error.code() == Some(&SqlState::OUT_OF_MEMORY))
 }
 
 fn is_lost(failure: &Failure) -> bool {
