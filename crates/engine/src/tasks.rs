@@ -16,6 +16,7 @@ use saldo_store::StoreError;
 use saldo_store::tasks::TaskState;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts;
 use crate::api::{Caller, Event, TaskStatus};
 use crate::clock::until;
 use crate::engine::Core;
@@ -36,7 +37,8 @@ impl StockSynchronizationService {
     pub async fn tasks(&self) -> Result<Vec<TaskStatus>, StoreError> {
         let states = states(self.core()).await?;
         let statuses = JOBS.iter().map(|job| self.status_of(job, states.get(job.name)));
-        Ok(statuses.collect())
+        let alerts = states.get(alerts::TASK).map(alerts::status);
+        Ok(alerts.into_iter().chain(statuses).collect())
     }
 
     /// Runs a task now, whenever it is due, and waits for its end. How it ended is in its status.
@@ -212,6 +214,7 @@ async fn run(
     };
     state.last_ended_at = Some(core.now());
     state.last_succeeded = Some(ended.is_ok());
+    core.metrics.task_run(job.name, ended.is_ok());
     state.next_run_at = next(core.now());
     match ended {
         Ok(detail) => {

@@ -28,6 +28,8 @@ pub struct Composed {
     pub items: Vec<Item>,
     /// Why the reader gets this.
     pub footer: String,
+    /// The tag of its language.
+    pub language: &'static str,
 }
 
 /// One alert in sentences.
@@ -102,6 +104,7 @@ impl Composer {
             subject,
             items,
             footer: self.words.say("footer", &[]),
+            language: self.language().tag(),
         }
     }
 
@@ -121,6 +124,7 @@ impl Composer {
             subject,
             items: vec![item],
             footer: self.words.say("footer", &[]),
+            language: self.language().tag(),
         }
     }
 

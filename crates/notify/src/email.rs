@@ -354,10 +354,11 @@ fn html_of(items: &[Item], rest: Option<&str>, composed: &Composed) -> String {
         body.push_str(&format!("<p>{}</p>", html(rest)));
     }
     format!(
-        "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+        "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{}</title></head><body style=\"font:15px/1.5 sans-serif;\
          margin:0 auto;padding:16px;max-width:640px;overflow-wrap:anywhere\">{body}<p style=\"color:#666;\
          font-size:13px\">{}</p></body></html>",
+        composed.language,
         html(&unmarked(&composed.subject)),
         html(&composed.footer)
     )

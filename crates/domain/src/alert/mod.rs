@@ -1,6 +1,6 @@
 //! Alerts: conditions that someone must hear about, once, with a beginning, reminders and an end.
 //!
-//! [`judge`] turns what was observed into findings, by the thresholds of the policy; [`watch`] compares them with
+//! [`judge()`] turns what was observed into findings, by the thresholds of the policy; [`watch()`] compares them with
 //! the alerts that are open and says which alerts changed and which messages go out. Both are pure: whoever calls
 //! them stores alerts and messages in one transaction, so that a restart neither repeats nor forgets.
 

@@ -17,12 +17,16 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::alert::{AlertPolicy, Message};
 use saldo_domain::ids::IdSource;
+use saldo_store::tasks::TaskState;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::TaskStatus;
 use crate::service::StockSynchronizationService;
 
+/// The name of looking, among the scheduled tasks.
+pub(crate) const TASK: &str = "alerts";
 /// How long a stop waits for a message that is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -55,6 +59,20 @@ pub struct AlertOptions {
     pub transport: Arc<dyn Transport>,
     /// Where the ids of alerts and messages come from.
     pub ids: Box<dyn IdSource + Send + Sync>,
+}
+
+/// Looking, as a scheduled task.
+pub(crate) fn status(state: &TaskState) -> TaskStatus {
+    TaskStatus {
+        name: TASK.to_owned(),
+        schedule: Some("every 1m".to_owned()),
+        running: false,
+        last_started_at: state.last_started_at,
+        last_ended_at: state.last_ended_at,
+        last_succeeded: state.last_succeeded,
+        last_detail: state.last_detail.clone(),
+        next_run_at: state.next_run_at,
+    }
 }
 
 /// The running tasks.

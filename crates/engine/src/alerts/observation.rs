@@ -115,9 +115,10 @@ impl Look<'_> {
 
     async fn tasks(&self) -> Result<Vec<TaskObservation>, StoreError> {
         let tasks = self.service.tasks().await?;
+        // Whether this very look is late, it cannot say.
         let scheduled = tasks
             .into_iter()
-            .filter(|task| task.schedule.is_some() && !task.running);
+            .filter(|task| task.schedule.is_some() && !task.running && task.name != super::TASK);
         Ok(scheduled
             .filter_map(|task| {
                 Some(TaskObservation {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use saldo_domain::alert::{AlertKind, AlertPolicy, Decision, Known, judge, watch};
 use saldo_domain::ids::IdSource;
 use saldo_store::StoreError;
+use saldo_store::tasks::TaskState;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +89,7 @@ impl Observer {
             Ok(false) => return,
             Err(error) => Err(error),
         };
+        self.remember(now, &looked).await;
         match looked {
             Ok(()) => {}
             Err(error @ (StoreError::Busy | StoreError::Closed | StoreError::Refused(_))) => {
@@ -101,6 +103,24 @@ impl Observer {
         }
     }
 
+    /// Tells the list of scheduled tasks how it went. If that cannot be kept, the next look will say so.
+    async fn remember(&self, began_at: Timestamp, looked: &Result<(), StoreError>) {
+        let core = self.core();
+        let now = microsecond(core.now());
+        let state = TaskState {
+            name: super::TASK.to_owned(),
+            last_started_at: Some(began_at),
+            last_ended_at: Some(now),
+            last_succeeded: Some(looked.is_ok()),
+            last_detail: looked.as_ref().err().map(ToString::to_string),
+            last_due_at: Some(began_at),
+            next_run_at: Some(now + SignedDuration::from_secs(PERIOD_SECONDS as i64)),
+        };
+        if let Err(error) = core.store.put_task_state(&state).await {
+            tracing::debug!(%error, "how the look for alerts went could not be kept");
+        }
+    }
+
     fn core(&self) -> &Arc<Core> {
         self.service.core()
     }
@@ -111,7 +131,7 @@ impl Observer {
         let until = now + SignedDuration::from_secs(LEASE_SECONDS);
         let lease = core
             .store
-            .take_lease("alerts", &core.instance, now, until)
+            .take_lease(super::TASK, &core.instance, now, until)
             .await?;
         Ok(lease.is_some())
     }
@@ -121,8 +141,9 @@ impl Observer {
         let Ok(leases) = core.store.leases().await else {
             return;
         };
-        let own =
-            |lease: &&saldo_store::tasks::TaskLease| lease.name == "alerts" && lease.holder == core.instance;
+        let own = |lease: &&saldo_store::tasks::TaskLease| {
+            lease.name == super::TASK && lease.holder == core.instance
+        };
         if let Some(lease) = leases.iter().find(own)
             && let Err(error) = core.store.release_lease(lease).await
         {

@@ -418,3 +418,26 @@ fn operations_that_the_service_refuses_are_told_once() {
         );
     });
 }
+
+#[test]
+fn looking_for_alerts_is_one_of_the_scheduled_tasks() {
+    simulate(async {
+        let world = calm_world().await;
+        let recorder = Recorder::new();
+        let _alerts = watch(&world, &recorder, policy());
+        assert!(
+            world
+                .saldo()
+                .tasks()
+                .await
+                .unwrap()
+                .iter()
+                .all(|task| task.name != "alerts")
+        );
+        minutes(10).await;
+        let tasks = world.saldo().tasks().await.unwrap();
+        let looking = tasks.iter().find(|task| task.name == "alerts").unwrap();
+        assert_eq!(looking.last_succeeded, Some(true));
+        assert!(looking.next_run_at.unwrap() > world.now() - SignedDuration::from_secs(1));
+    });
+}

@@ -55,6 +55,7 @@ fn human(status: &Value) -> String {
         ),
         ("its last error", of("/orders_service/last_error")),
         ("tasks", tasks(status)),
+        ("alerts", alerts(status)),
     ])
 }
 
@@ -103,6 +104,22 @@ fn tasks(status: &Value) -> String {
         .collect();
     if told.is_empty() {
         "-".to_owned()
+    } else {
+        told.join("; ")
+    }
+}
+
+/// The open alerts, one after another.
+fn alerts(status: &Value) -> String {
+    let told: Vec<String> = list_at(status, "/alerts")
+        .iter()
+        .map(|alert| {
+            let of = |name: &str| cell(alert, &format!("/{name}"));
+            format!("{} since {} ({})", of("kind"), of("begun_at"), of("status"))
+        })
+        .collect();
+    if told.is_empty() {
+        "none".to_owned()
     } else {
         told.join("; ")
     }
