@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// The warehouse to take the stock from; the default warehouse otherwise.
     #[arg(long)]
     warehouse: Option<String>,
+    /// Your word to deduct orders that were given back, settled, or left to the old way; cancelled ones stay cancelled.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Takes them in; exit code 1 when one of them could not be.
@@ -55,6 +58,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     }
     if entries.is_empty() {
         return Err(Usage("there is no order in the input".to_owned()).into());
+    }
+    if arguments.force {
+        entries.iter_mut().for_each(Entry::force);
     }
     let door = Door::open_to_deliver(context).await?;
     let progress = progress(entries.len());

@@ -56,6 +56,8 @@ fn the_configured_mode_counts_until_one_is_set() {
     assert_eq!(folder.json(&["status"])["mode"], "off");
     folder.json(&["mode", "set", "on", "--stock-is-right"]);
     assert_eq!(process(&folder, "order-1")["error"], "old_way");
+    let forced = folder.json(&["process", "form.json", "--account", ACCOUNT, "--force"]);
+    assert_eq!(forced["operation"]["waiting_for"], "delivery", "{forced}");
     assert_eq!(
         process(&folder, "order-2")["operation"]["waiting_for"],
         "delivery"

@@ -12,6 +12,20 @@ pub(super) struct Entry {
     pub(super) line: Result<String, String>,
 }
 
+impl Entry {
+    /// Adds a person's word to deduct it although it was given back, settled, or left to the old way.
+    pub(super) fn force(&mut self) {
+        let forced = self.line.as_ref().ok().and_then(|line| {
+            let mut sent: Map<String, Value> = serde_json::from_str(line).ok()?;
+            sent.insert("force".to_owned(), json!(true));
+            Some(Value::Object(sent).to_string())
+        });
+        if let Some(forced) = forced {
+            self.line = Ok(forced);
+        }
+    }
+}
+
 /// The orders of a text: one JSON document (an object or an array), one JSON document a line, or whole documents one
 /// after another, as `cat` makes them of several files.
 pub(super) fn entries(
