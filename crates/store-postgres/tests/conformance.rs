@@ -130,14 +130,13 @@ async fn postgres_passes_the_suite() {
 }
 
 /// Behind a pooler that keeps no prepared statements, with transactions so small that every decision reads what
-/// was written before, and so few locks that one stands for all.
+/// was written before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_passes_the_suite_with_unprepared_statements_and_few_locks() {
+async fn postgres_passes_the_suite_with_unprepared_statements() {
     let options = || PostgresOptions {
         unprepared: true,
         batch_requests_max: 2,
         writers: 1,
-        locks_max: 3,
         ..unsafe_options()
     };
     Box::pin(exercise(move |rules| fixture(rules, options()))).await;
