@@ -12,8 +12,10 @@ mod intake;
 mod ledger;
 mod load;
 mod orders;
+mod peer;
 mod process;
 mod raw_loop;
+mod reconciliation;
 mod report;
 mod spread;
 mod stub;
@@ -33,6 +35,8 @@ enum Name {
     Claims,
     /// The program's memory, and its start.
     Process,
+    /// Reconciliation of many orders against the simulator.
+    Reconciliation,
 }
 
 /// Measures Saldo beside what the machine can do at best.
@@ -83,6 +87,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if is_wanted(Name::Process) {
         process::run(&run).await?;
+    }
+    if is_wanted(Name::Reconciliation) {
+        reconciliation::run(&run).await?;
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ async fn starts(run: &Run, database: &Path) -> anyhow::Result<(Vec<f64>, Vec<f64
 }
 
 /// The program, running.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     port: u16,
 }
@@ -105,6 +105,11 @@ impl Drop for Running {
 
 impl Running {
     fn start(database: &Path) -> anyhow::Result<Self> {
+        Self::against(database, "http://127.0.0.1:9", "bench")
+    }
+
+    /// Starts it with an orders service. Nothing runs by itself but deliveries, and the service's pace is no bound.
+    pub(crate) fn against(database: &Path, orders_service: &str, token: &str) -> anyhow::Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let directory = database.parent().context("the database lies in no directory")?;
         let child = Program::new(program()?)
@@ -114,8 +119,11 @@ impl Running {
             .env("SALDO_DATABASE", format!("sqlite://{}", database.display()))
             .env("SALDO_LISTEN", format!("127.0.0.1:{port}"))
             .env("SALDO_DEFAULT_WAREHOUSE", "MAIN")
-            .env("SALDO_ORDERS_SERVICE__BASE_URL", "http://127.0.0.1:9")
-            .env("SALDO_ORDERS_SERVICE__TOKEN", "bench")
+            .env("SALDO_ORDERS_SERVICE__BASE_URL", orders_service)
+            .env("SALDO_ORDERS_SERVICE__TOKEN", token)
+            .env("SALDO_ORDERS_SERVICE__REQUESTS_PER_SECOND", "100000")
+            .env("SALDO_INTAKE__POLL_SECONDS", "0")
+            .env("SALDO_SCHEDULE__RECONCILE", "0 0 1 1 *")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -124,7 +132,7 @@ impl Running {
         Ok(Self { child, port })
     }
 
-    async fn until_ready(&self) -> anyhow::Result<()> {
+    pub(crate) async fn until_ready(&self) -> anyhow::Result<()> {
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
         let url = format!("http://127.0.0.1:{}/readyz", self.port);
         let began = instant();
@@ -138,17 +146,37 @@ impl Running {
         }
     }
 
+    /// Asks it for something that may take long, and reads its JSON.
+    pub(crate) async fn post(&self, path: &str) -> anyhow::Result<serde_json::Value> {
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let answer = client.post(url).json(&serde_json::json!({})).send().await?;
+        let status = answer.status();
+        let body = answer.json().await?;
+        anyhow::ensure!(status.is_success(), "{path} was answered {status}: {body}");
+        Ok(body)
+    }
+
     /// The most memory that it held, shared libraries and file pages included.
-    fn memory_kib_max(&self) -> anyhow::Result<f64> {
+    pub(crate) fn memory_kib_max(&self) -> anyhow::Result<f64> {
+        self.memory_kib("VmHWM:")
+    }
+
+    /// The memory that it holds now.
+    pub(crate) fn memory_kib_now(&self) -> anyhow::Result<f64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    fn memory_kib(&self, name: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line
             .and_then(|line| line.split_whitespace().next())
-            .context("VmHWM is not told")?;
+            .with_context(|| format!("{name} is not told"))?;
         Ok(kib.parse()?)
     }
 
-    async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         tokio::task::spawn_blocking(move || self.child.wait()).await??;
         Ok(())
