@@ -47,10 +47,18 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
     let mut held: Option<Held> = None;
     while !stop.is_cancelled() {
         let poked = core.poll.notified();
-        let wait = match lead(core, &mut held).await {
-            Ok(true) => poller.round().await,
-            Ok(false) => Ok(Duration::from_secs(OTHER_INSTANCE_SECONDS)),
-            Err(error) => Err(error),
+        let round = async {
+            if lead(core, &mut held).await? {
+                poller.round().await
+            } else {
+                Ok(Duration::from_secs(OTHER_INSTANCE_SECONDS))
+            }
+        };
+        let wait = tokio::select! {
+            biased;
+            // It may be left anywhere: what has landed is known, and the rest is pulled again.
+            () = stop.cancelled() => break,
+            wait = round => wait,
         };
         let wait = wait.unwrap_or_else(|error| {
             tracing::warn!(%error, "orders could not be pulled; trying again");

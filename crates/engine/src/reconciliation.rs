@@ -162,13 +162,10 @@ pub(crate) async fn take_up(service: StockSynchronizationService, stop: Cancella
             }
             let _turn = core.reconciling.lock().await;
             let held = wait_for_lease(core).await?;
-            for run in unfinished(core).await? {
-                tracing::info!(run = %run.id, "a run of reconciliation that was cut short is taken up again");
-                carry_on(&service, run, &held.lost()).await?;
-            }
+            let taken = take_up_all(&service, &held.lost()).await;
             held.release().await;
             core.progress.send_replace(None);
-            Ok::<(), StoreError>(())
+            taken
         };
         let Err(error) = taken.await else { return };
         if stop.is_cancelled() {
@@ -181,6 +178,17 @@ pub(crate) async fn take_up(service: StockSynchronizationService, stop: Cancella
             () = tokio::time::sleep(Duration::from_secs(60)) => {}
         }
     }
+}
+
+async fn take_up_all(
+    service: &StockSynchronizationService,
+    lost: &CancellationToken,
+) -> Result<(), StoreError> {
+    for run in unfinished(service.core()).await? {
+        tracing::info!(run = %run.id, "a run of reconciliation that was cut short is taken up again");
+        carry_on(service, run, lost).await?;
+    }
+    Ok(())
 }
 
 async fn unfinished(core: &Core) -> Result<Vec<Run>, StoreError> {

@@ -45,8 +45,8 @@ const BEYOND_TOTAL_MAX: u64 = 1_000;
 const WALKED_TOGETHER: usize = 200;
 /// Orders that the list did not show, kept and asked for singly. Of more, nothing is concluded.
 pub(super) const ABSENT_MAX: usize = 1_000;
-/// Orders kept that the list showed before the ledger's walk came to them.
-const SHOWN_EARLY_MAX: usize = 10_000;
+/// Orders kept that the list showed before the ledger's walk came to them. Of more, some are asked for singly.
+const SHOWN_EARLY_MAX: usize = 1_000;
 /// A list with less than so many tenths of the orders of the last full one is suspect.
 const SHRUNK_TENTHS: u64 = 9;
 
@@ -65,6 +65,8 @@ pub(super) struct AccountPlace {
     checked: u64,
     /// How often the list got shorter.
     shrunk: u32,
+    /// Orders that the list showed before the ledger's walk came to them.
+    shown_early: BTreeSet<OrderId>,
     /// The last order of the ledger that was walked over.
     walked: Option<(Timestamp, OrderId)>,
     /// Orders of the ledger that the list has not shown.
@@ -93,8 +95,6 @@ pub(super) struct Pass<'r> {
     /// Orders of the ledger, read ahead.
     ahead: VecDeque<BoughtOrder>,
     is_walked_to_the_end: bool,
-    /// Orders that the list showed before the ledger's walk came to them.
-    shown_early: BTreeSet<OrderId>,
     /// Orders that could not be compared to the end.
     pub(super) unread: u64,
 }
@@ -137,7 +137,6 @@ impl<'r> Pass<'r> {
             recent: VecDeque::new(),
             ahead: VecDeque::new(),
             is_walked_to_the_end: false,
-            shown_early: BTreeSet::new(),
             unread: 0,
         })
     }
@@ -397,8 +396,8 @@ impl<'r> Pass<'r> {
         let is_passed = was_walked || self.at.walked.as_ref().is_some_and(|(walked, _)| at > *walked);
         // One of which the ledger learns now when it was bought is walked over once more, at that moment.
         let moves = known.order.bought_at.is_none();
-        if (!is_passed || moves) && self.shown_early.len() < SHOWN_EARLY_MAX {
-            self.shown_early.insert(order.clone());
+        if (!is_passed || moves) && self.at.shown_early.len() < SHOWN_EARLY_MAX {
+            self.at.shown_early.insert(order.clone());
         }
     }
 
@@ -413,7 +412,7 @@ impl<'r> Pass<'r> {
                 return Ok(());
             };
             self.at.walked = Some((next.bought_at, next.order.clone()));
-            if self.shown_early.remove(&next.order) {
+            if self.at.shown_early.remove(&next.order) {
                 continue;
             }
             if self.at.absent.len() < ABSENT_MAX {
@@ -520,6 +519,7 @@ fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, overlap_days: i
         total: None,
         checked: 0,
         shrunk: 0,
+        shown_early: BTreeSet::new(),
         walked: None,
         absent: BTreeSet::new(),
         absent_overflow: false,

@@ -118,10 +118,7 @@ fn disturb(world: &World) {
                 world.remote.put_form(&merged, form);
             }
             Fate::Vanished => world.remote.remove_form(&key),
-            Fate::None
-            | Fate::DeductedElsewhere
-            | Fate::Unreadable
-            | Fate::MergedInto => {}
+            Fate::None | Fate::DeductedElsewhere | Fate::Unreadable | Fate::MergedInto => {}
         }
     }
 }
@@ -205,7 +202,9 @@ fn in_the_end_both_sides_agree_on_every_order_or_a_person_is_asked_and_no_stock_
             match fate(number) {
                 Fate::DeductedElsewhere => world.remote.put_flag(&key, true),
                 Fate::Unreadable => {
-                    world.remote.change_form(&key, |form| form["lineItems"][0]["quantity"] = json!("two"));
+                    world
+                        .remote
+                        .change_form(&key, |form| form["lineItems"][0]["quantity"] = json!("two"));
                 }
                 _ => {}
             }
@@ -216,7 +215,11 @@ fn in_the_end_both_sides_agree_on_every_order_or_a_person_is_asked_and_no_stock_
         hours(5).await;
         // What had used up its retries before the service was well, a person has tried again.
         let person = saldo_engine::Caller::named("a person");
-        world.saldo().retry_failed(RetryFilter::default(), &person).await.unwrap();
+        world
+            .saldo()
+            .retry_failed(RetryFilter::default(), &person)
+            .await
+            .unwrap();
         hours(5).await;
         let result = world.reconcile().await;
         assert_eq!(result.error, None);
@@ -251,17 +254,29 @@ async fn assert_end(world: &World) {
             }
             Fate::Cancelled => assert_eq!((units, own), (0, BTreeSet::new()), "{told}"),
             Fate::CancelledAfterShipment => {
-                assert_eq!((units, own), (1, question(ReviewReason::CancelledAfterShipment)), "{told}");
+                assert_eq!(
+                    (units, own),
+                    (1, question(ReviewReason::CancelledAfterShipment)),
+                    "{told}"
+                );
             }
             Fate::Revised => {
-                assert_eq!((units, own), (1, question(ReviewReason::QuantityMismatch)), "{told}");
+                assert_eq!(
+                    (units, own),
+                    (1, question(ReviewReason::QuantityMismatch)),
+                    "{told}"
+                );
             }
             Fate::MergedAway | Fate::MergedInto => {
                 assert!(matches!(file.order.standing, Standing::Merged { .. }), "{told}");
                 assert_eq!((units, own), (0, BTreeSet::new()), "{told}");
             }
             Fate::Vanished => {
-                assert_eq!((units, own), (1, question(ReviewReason::MissingRemotely)), "{told}");
+                assert_eq!(
+                    (units, own),
+                    (1, question(ReviewReason::MissingRemotely)),
+                    "{told}"
+                );
             }
         }
         if fate(number) == Fate::MergedInto {

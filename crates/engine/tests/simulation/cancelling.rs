@@ -109,7 +109,10 @@ impl Race {
                 }
             }
             Does::Look => self.looked = Some(self.world.remote.flag(&key)),
-            Does::Pull => self.take_in(copy(&key, Source::Listed, "ready", self.looked)).await,
+            Does::Pull => {
+                self.take_in(copy(&key, Source::Listed, "ready", self.looked))
+                    .await
+            }
         }
     }
 
@@ -118,7 +121,11 @@ impl Race {
     }
 
     async fn execute(&self, command: Command) -> Outcome {
-        self.world.ledger.execute(self.world.request(command)).await.unwrap()
+        self.world
+            .ledger
+            .execute(self.world.request(command))
+            .await
+            .unwrap()
     }
 }
 
@@ -143,11 +150,22 @@ fn a_cancellation_that_races_a_deduction_ends_right_under_every_interleaving() {
             race.world.start();
             seconds(600).await;
             let file = race.world.ledger.order(&race.key).await.unwrap().unwrap();
-            assert_eq!(file.order.standing, Standing::Cancelled { is_final: true }, "{steps:?}");
+            assert_eq!(
+                file.order.standing,
+                Standing::Cancelled { is_final: true },
+                "{steps:?}"
+            );
             assert_eq!(race.world.stock().await, 1_000_000, "{steps:?}");
             assert!(!race.world.remote.flag(&race.key), "{steps:?}");
             assert_eq!(race.world.ledger.next_due(&[]).await.unwrap(), None, "{steps:?}");
-            assert!(race.world.all_reviews().await.iter().all(|review| !review.is_open()), "{steps:?}");
+            assert!(
+                race.world
+                    .all_reviews()
+                    .await
+                    .iter()
+                    .all(|review| !review.is_open()),
+                "{steps:?}"
+            );
         });
     }
 }

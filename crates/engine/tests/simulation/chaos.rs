@@ -377,6 +377,6 @@ fn the_simulation_notices_calls_that_overlap() {
             .set_flag(key.account, &key.order, true)
             .await
             .unwrap();
-        assert!(world.remote.history().overlap().is_some());
+        assert!(world.remote.history().overlap(true).is_some());
     });
 }

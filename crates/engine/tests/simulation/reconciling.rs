@@ -195,6 +195,38 @@ fn other_lines_in_a_stored_copy_are_asked_about_and_an_older_copy_is_no_differen
 }
 
 #[test]
+fn other_lines_that_allegro_itself_answers_move_the_difference_while_the_order_is_young() {
+    simulate(async {
+        let (young, sent, same) = (order(1, 1), order(1, 2), order(1, 3));
+        let world = World::without_engine(quick()).await;
+        world.remote.faults(|faults| faults.live = true);
+        let mut world = world;
+        world.start();
+        for key in [&young, &sent, &same] {
+            world.buy(key, 5);
+        }
+        world
+            .post_stored([young.clone(), sent.clone(), same.clone()])
+            .await;
+        seconds(150).await;
+        let now = world.now();
+        for key in [&young, &sent] {
+            world.remote.change_form(key, |form| {
+                form["lineItems"][0]["quantity"] = json!(3);
+                revise(form, "r2", now);
+            });
+        }
+        world.remote.change_form(&sent, send);
+        let expected = [(QuantityMismatch, AutoFixed), (QuantityMismatch, Review)];
+        assert_found(&world, &expected).await;
+        assert_eq!(world.stock().await, 1_000_000 - 3 - 1 - 1);
+        assert_found(&world, &[(QuantityMismatch, Review)]).await;
+        assert_eq!(world.stock().await, 1_000_000 - 3 - 1 - 1);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
 fn a_person_is_asked_about_an_order_that_is_missing_in_two_runs_and_long_enough() {
     simulate(async {
         let (gone, there) = (order(1, 1), order(1, 2));

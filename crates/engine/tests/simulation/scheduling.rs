@@ -3,8 +3,8 @@
 use saldo_engine::settings::Settings;
 use saldo_engine::tasks::Schedule;
 use saldo_engine::{Caller, TaskStatus};
+use saldo_store::Tasks;
 use saldo_store::tasks::TaskState;
-use saldo_store::{Store, Tasks};
 
 use crate::support::{Setup, World, hours, order, seconds, simulate};
 

@@ -64,6 +64,8 @@ pub(crate) struct Faults {
     pub(crate) reading: Option<CallError>,
     /// What is wrong with lists.
     pub(crate) lists: Lists,
+    /// The single-order call works, as in a mended service: no fault at all.
+    pub(crate) live: bool,
 }
 
 /// What is wrong with lists.
@@ -101,6 +103,7 @@ impl Default for Faults {
             fail_reading: 0,
             reading: None,
             lists: Lists::default(),
+            live: false,
         }
     }
 }

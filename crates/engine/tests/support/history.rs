@@ -61,13 +61,14 @@ impl History {
             .count()
     }
 
-    /// Two calls of one order that were under way at once.
-    pub(crate) fn overlap(&self) -> Option<(Call, Call)> {
+    /// Two calls of one order that were under way at once: of those that send its flag, and where nobody but
+    /// deliveries reads flags, of those that read it back.
+    pub(crate) fn overlap(&self, with_readings: bool) -> Option<(Call, Call)> {
         let mut last: BTreeMap<&OrderKey, &Call> = BTreeMap::new();
         for call in self
             .0
             .iter()
-            .filter(|call| matches!(call.asked, Asked::SetFlag(_) | Asked::ReadFlag))
+            .filter(|call| call.is_flag() || (with_readings && call.asked == Asked::ReadFlag))
         {
             let key = call.key.as_ref()?;
             if let Some(before) = last.insert(key, call)

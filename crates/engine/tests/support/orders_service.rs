@@ -350,7 +350,11 @@ impl OrdersService for SimulatedOrdersService {
             Some(error) => Err(error),
             None => Ok(FoundOrder {
                 form: state.forms.get(&key).cloned(),
-                source: OrderSource::Searched,
+                source: if state.faults.live {
+                    OrderSource::Live
+                } else {
+                    OrderSource::Searched
+                },
             }),
         };
         drop(state);
@@ -360,8 +364,9 @@ impl OrdersService for SimulatedOrdersService {
 
     async fn live_orders_work(&self, _: AccountId, _: &OrderId) -> Result<bool, CallError> {
         self.take_time(None).await;
-        match self.state().faults.mode {
-            Mode::Up | Mode::FlagsFail => Ok(false),
+        let faults = &self.state().faults;
+        match faults.mode {
+            Mode::Up | Mode::FlagsFail => Ok(faults.live),
             _ => Err(refused_connection()),
         }
     }
