@@ -94,17 +94,17 @@ impl AlertSubject {
     }
 }
 
-/// One of the things that an alert is about, for people.
+/// One of the things that an alert is about, for people. It is told over the wire as it is stored, in the API's words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "token_id", default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_name: Option<String>,
     /// The order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "order_id", default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
     /// The SKU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub struct Example {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short: Option<i64>,
     /// Since when.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "since", default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
