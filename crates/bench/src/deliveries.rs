@@ -14,6 +14,7 @@ use crate::clock::{RealClock, instant, per_second};
 use crate::cpu::{WriterWork, writer_microseconds};
 use crate::ledger::{self, Ledger};
 use crate::orders;
+use crate::peer::Peer;
 use crate::report::{self, Beside, Goal, Row};
 use crate::spread::Spread;
 use crate::stub::Stub;
@@ -29,10 +30,15 @@ const ROUND_MAX: Duration = Duration::from_secs(300);
 /// Measures.
 pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
     let stub = Stub::start().await?;
+    let riverqueue = Peer::riverqueue();
+    let mut riverqueue_figures = Vec::new();
     let (mut ours, mut beside, mut work) = (Vec::new(), Vec::new(), WriterWork::default());
     for round in 0..run.rounds {
         ours.push(deliver(&stub, round, &mut work).await?);
         beside.push(bare(&stub.base_url(), round).await?);
+        if let Some(riverqueue) = &riverqueue {
+            riverqueue_figures.push(riverqueue.jobs_per_second(ORDERS).await?);
+        }
     }
     let what = "deliveries to a stub, claim and record included";
     report::print(&Row {
@@ -46,6 +52,19 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
         }),
         goal: Goal::AtLeast(8_000.0),
     });
+    if !riverqueue_figures.is_empty() {
+        report::print(&Row {
+            what: format!("{what}, beside jobs that do nothing"),
+            unit: "orders/s",
+            ours: Spread::of(&ours),
+            beside: Some(Beside {
+                what: "riverqueue on SQLite",
+                figures: Spread::of(&riverqueue_figures),
+                ratio: Spread::of_ratios(&ours, &riverqueue_figures),
+            }),
+            goal: Goal::RatioAtLeast(1.0),
+        });
+    }
     report::print_work(what, &work);
     Ok(())
 }
