@@ -495,6 +495,24 @@ impl View {
         }
     }
 
+    /// Forgets rows, for a store that keeps a view between transactions: first what is of one request or of orders
+    /// that owe nothing, and keeps the balances and mappings that nearly every order needs. Where more than `rows_max`
+    /// would be left, everything.
+    pub fn forget(&mut self, rows_max: usize) {
+        self.lines.clear();
+        self.operations.clear();
+        self.reviews.clear();
+        self.open_reviews.clear();
+        self.answers.clear();
+        self.lists.clear();
+        self.shadows.clear();
+        self.orders
+            .retain(|_, file| file.as_ref().is_some_and(|file| file.delivery.is_some()));
+        if self.rows() > rows_max {
+            *self = Self::default();
+        }
+    }
+
     /// How many rows are loaded: a store that keeps a view between transactions bounds it by this.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -95,7 +95,7 @@ CREATE TABLE operation (
 
 -- Lists and counts of what is unfinished must not look at what is finished. Written with OR, so that a question
 -- about one status is seen to be covered.
-CREATE INDEX operation_unfinished ON operation (status, waiting_for, id, created_at)
+CREATE INDEX operation_unfinished ON operation (status, waiting_for, id, created_at, operation_type = 'refund')
     WHERE status = 'pending' OR status = 'processing' OR status = 'failed';
 CREATE INDEX operation_failed_under ON operation (review, id)
     WHERE status = 'failed' AND review IS NOT NULL;

@@ -76,7 +76,7 @@ impl SqliteStore {
             connection: writing,
             policy: rules.policy,
             ids: RewindingIds::new(rules.ids),
-            checkpoints: Checkpoints::new(options.checkpoint_pages),
+            checkpoints: Checkpoints::start(&path, &options, &state)?,
             options: options.clone(),
             state: Arc::clone(&state),
             waiting: Arc::clone(&waiting),

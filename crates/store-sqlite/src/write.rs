@@ -12,6 +12,7 @@ use saldo_domain::stock::{Balance, Mapping, Movement, StockKey};
 use saldo_domain::view::RecordedAnswer;
 
 use crate::failure::Failure;
+use crate::rollouts;
 use crate::rows::{order_columns, standing_words, task_word};
 use crate::sql::{list_json, one, optional_stored, run, run_on_one, stored, to_json};
 
@@ -68,6 +69,15 @@ pub(crate) fn write(
     }
     for answer in &changes.answers {
         write_answer(connection, answer)?;
+    }
+    if let Some(rollout) = &changes.rollout {
+        rollouts::write_rollout(connection, rollout)?;
+    }
+    if let Some(counted_at) = changes.stock_counted {
+        rollouts::write_stock_counted(connection, counted_at)?;
+    }
+    for shadow in &changes.shadows {
+        rollouts::write_shadow_order(connection, shadow)?;
     }
     Ok(())
 }

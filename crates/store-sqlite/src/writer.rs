@@ -186,7 +186,7 @@ impl Writer {
 
     fn begin(&mut self) -> Result<(), Failure> {
         if self.view.rows() > self.options.kept_rows_max {
-            self.view = View::default();
+            self.view.forget(self.options.kept_rows_max / 2);
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())
@@ -354,8 +354,9 @@ impl Writer {
     }
 
     /// Ends the readers, so that the whole log can go into the database, and closes.
-    fn shut_down(self) -> Result<(), StoreError> {
+    fn shut_down(mut self) -> Result<(), StoreError> {
         self.state.close();
+        self.checkpoints.stop();
         for reader in self.readers {
             // A reader that panicked has answered nobody else; there is nothing left to do for it.
             let _ = reader.join();
