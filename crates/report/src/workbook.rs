@@ -1,8 +1,9 @@
 //! A workbook: a sheet a table, with real numbers, times and moments, and charts that the spreadsheet draws itself.
 
 use rust_xlsxwriter::{
-    Chart as NativeChart, ChartFormat, ChartLine, ChartPatternFill, ChartPatternFillType, ChartSolidFill,
-    ChartType, Color, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet,
+    Chart as NativeChart, ChartFormat, ChartLegendPosition, ChartLine, ChartPatternFill,
+    ChartPatternFillType, ChartSolidFill, ChartType, Color, DocProperties, ExcelDateTime, Format,
+    FormatAlign, FormatBorder, Workbook, Worksheet,
 };
 use saldo_domain::report::Report;
 
@@ -21,6 +22,8 @@ const WIDEST_COLUMN_PIXELS: u32 = 320;
 struct Looks {
     title: Format,
     heading: Format,
+    number_heading: Format,
+    word_for_number: Format,
     text: Format,
     count: Format,
     rate: Format,
@@ -34,13 +37,16 @@ struct Looks {
 impl Looks {
     fn new() -> Self {
         let number = |pattern: &str| Format::new().set_num_format(pattern);
+        let heading = Format::new()
+            .set_bold()
+            .set_text_wrap()
+            .set_align(FormatAlign::Bottom)
+            .set_border_bottom(FormatBorder::Medium);
         Self {
             title: Format::new().set_bold().set_font_size(16),
-            heading: Format::new()
-                .set_bold()
-                .set_text_wrap()
-                .set_align(FormatAlign::Bottom)
-                .set_border_bottom(FormatBorder::Medium),
+            number_heading: heading.clone().set_align(FormatAlign::Right),
+            heading,
+            word_for_number: Format::new().set_align(FormatAlign::Right),
             text: Format::new(),
             count: number("#,##0"),
             rate: number("0.00%"),
@@ -49,7 +55,7 @@ impl Looks {
             moment: number("yyyy-mm-dd hh:mm"),
             day: number("yyyy-mm-dd"),
             change: number("+0.0%;-0.0%;0.0%"),
-            points: number("+0.00;-0.00;0.00"),
+            points: number("+0.00\" pp\";-0.00\" pp\";0.00"),
         }
     }
 }
@@ -97,7 +103,15 @@ fn sheet(sheet: &mut Worksheet, table: &Table, words: &Words, looks: &Looks) -> 
     let name = sheet_name(&words.text(&format!("sheet-{}", table.key)));
     sheet.set_name(&name)?;
     for (column, place) in table.columns.iter().zip(0_u16..) {
-        sheet.write_string_with_format(0, place, &column.title, &looks.heading)?;
+        let cells = table
+            .rows
+            .first()
+            .and_then(|row| row.cells.get(usize::from(place)));
+        let heading = match cells {
+            Some(cell) if cell.is_number() => &looks.number_heading,
+            _ => &looks.heading,
+        };
+        sheet.write_string_with_format(0, place, &column.title, heading)?;
     }
     for (row, line) in table.rows.iter().zip(1_u32..) {
         for (cell, place) in row.cells.iter().zip(0_u16..) {
@@ -119,7 +133,7 @@ fn sheet(sheet: &mut Worksheet, table: &Table, words: &Words, looks: &Looks) -> 
     sheet.autofit();
     if !table.rows.is_empty() {
         for (chart, number) in table.charts.iter().zip(0_u32..) {
-            let native = native(*chart, &name, last_row, words);
+            let native = native(table, *chart, &name, last_row, words);
             sheet.insert_chart(1 + number * 19, last_column + 2, &native)?;
         }
     }
@@ -166,7 +180,7 @@ fn write(
             sheet.write_number_with_format(row, column, *points, &looks.points)?;
         }
         Cell::Change(Change::New) => {
-            sheet.write_string(row, column, words.text("change-new"))?;
+            sheet.write_string_with_format(row, column, words.text("change-new"), &looks.word_for_number)?;
         }
         // Nothing is an empty cell, which no sum counts.
         Cell::Rate(None) | Cell::Time(None) | Cell::Change(Change::Unknown) => {}
@@ -175,7 +189,7 @@ fn write(
 }
 
 /// The same chart as on the page, drawn by the spreadsheet from the cells.
-fn native(chart: Chart, sheet: &str, last_row: u32, words: &Words) -> NativeChart {
+fn native(table: &Table, chart: Chart, sheet: &str, last_row: u32, words: &Words) -> NativeChart {
     let mut native = NativeChart::new(match chart.shape {
         Shape::Stacked => ChartType::ColumnStacked,
         Shape::Beside => ChartType::Column,
@@ -201,12 +215,18 @@ fn native(chart: Chart, sheet: &str, last_row: u32, words: &Words) -> NativeChar
     let title = words.text(chart.title);
     native.title().set_name(&title);
     native.set_alt_text(&title);
+    match table.rows.first().and_then(|row| row.cells.first()) {
+        Some(Cell::Day(_)) => drop(native.x_axis().set_num_format("mm-dd")),
+        Some(Cell::Moment(_)) => drop(native.x_axis().set_num_format("mm-dd hh:mm")),
+        _ => {}
+    }
+    native.legend().set_position(ChartLegendPosition::Bottom);
     if chart.columns.len() == 1 {
         native.legend().set_hidden();
     }
     if chart.shape == Shape::Bars {
-        // The first row of the table at the top.
-        native.x_axis().set_reverse();
+        // The first row of the table at the top. Of bars, the names stand on the other axis.
+        native.y_axis().set_reverse();
     }
     native.set_width(720).set_height(340);
     native
