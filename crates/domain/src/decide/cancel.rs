@@ -64,6 +64,9 @@ pub(super) fn cancel(
     file.order.standing = Standing::Cancelled { is_final };
     if file.order.taken() > 0 {
         refund::give_back_all(draft, &mut file, "the order was cancelled")?;
+    } else {
+        // What single lines had taken may have come back with a form that waited: that is told now.
+        level::tell(draft, &mut file);
     }
     take_in::answer(draft, file, false)
 }

@@ -282,7 +282,8 @@ fn known(draft: &mut Draft<'_>, request: &TakeIn, mut file: OrderFile) -> Result
         if copy.fulfilled_by_allegro {
             return skip_late(draft, file);
         }
-        if request.remote_flag == Some(true) && !file.order.touched {
+        let is_answered = file.order.answered.contains(&ReviewReason::RemoteOnly);
+        if request.remote_flag == Some(true) && !file.order.touched && !is_answered {
             return deducted_elsewhere(draft, file);
         }
         if !is_confirmed(request) && !file.order.touched {
@@ -356,6 +357,7 @@ fn skip_late(draft: &mut Draft<'_>, mut file: OrderFile) -> Result<OrderOutcome,
     file.order.standing = Standing::Skipped {
         reason: SkipReason::FulfilledByAllegro,
     };
+    level::tell(draft, &mut file);
     answer(draft, file, false)
 }
 

@@ -5,7 +5,7 @@ use saldo_domain::operation::OperationStatus;
 use saldo_domain::order::Standing;
 
 use super::form::{Form, form};
-use super::world::{World, failure, roll_back};
+use super::world::{World, failure, key, roll_back};
 
 fn order() -> Form {
     form("o1").line("l1", "A", 2)
@@ -106,4 +106,43 @@ pub(super) async fn a_cancelled_order_twice_is_refunded_once(world: &mut World) 
     assert!(world.post(order().cancelled().revision("second")).await.duplicate);
     world.expect_balance("A", 10).await;
     assert_eq!(world.file("o1").await.operations.len(), 2);
+}
+
+/// Two connections, one with the order and one with its cancellation, each of which takes its copy in, claims what is
+/// due, and reports how the call ended: every order in which their steps can fall.
+pub(super) async fn a_cancellation_racing_a_deduction_ends_right_under_every_interleaving(world: &mut World) {
+    world.receive("A", 10).await;
+    for steps in (0..64_u32).filter(|steps| steps.count_ones() == 3) {
+        let name = format!("race-{steps}");
+        let line = format!("line-{steps}");
+        let ready = || form(&name).line(&line, "A", 2);
+        let mut done = [0; 2];
+        let mut claims = [None, None];
+        for step in 0..6 {
+            let connection = usize::from(steps >> step & 1 == 1);
+            match (done[connection], connection) {
+                (0, 0) => drop(world.post(ready()).await),
+                (0, _) => drop(world.post(ready().cancelled().revision("second")).await),
+                (1, _) => claims[connection] = world.claim_order(&name).await,
+                _ => {
+                    if let Some(claim) = claims[connection].take() {
+                        let outcome = world.arrive(&claim);
+                        world.settle(&claim, outcome).await;
+                    }
+                }
+            }
+            done[connection] += 1;
+        }
+        assert_eq!(world.taken(&name).await, 0, "{name}");
+        assert_eq!(
+            world.standing(&name).await,
+            Standing::Cancelled { is_final: true }
+        );
+        world.expect_balance("A", 10).await;
+        world.deliver().await;
+        assert!(
+            !world.holds(&key(&name)),
+            "{name}: the service holds no true flag"
+        );
+    }
 }

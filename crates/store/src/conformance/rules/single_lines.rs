@@ -210,3 +210,25 @@ pub(super) async fn a_line_of_another_account_is_put_before_a_person(world: &mut
     world.expect_review("o1", ReviewReason::OtherAccount).await;
     world.expect_balance("A", 7).await;
 }
+
+pub(super) async fn a_form_that_covers_none_of_its_single_lines_is_told_when_it_is_called_off(
+    world: &mut World,
+) {
+    world.receive("A", 10).await;
+    world.receive("B", 10).await;
+    for (order, line) in [("o1", "l1"), ("o2", "l2")] {
+        world.deduct(order, "B", 1).await;
+        world.deliver().await;
+        world.expect_remote(order, true);
+        world.post(form(order).line(line, "A", 2).unpaid()).await;
+        world.expect_balance("B", 10).await;
+    }
+    world
+        .post(form("o1").line("l1", "A", 2).cancelled().revision("second"))
+        .await;
+    let theirs = form("o2").line("l2", "A", 2).unpaid().fulfilled_by_allegro();
+    world.post(theirs.revision("second")).await;
+    world.deliver().await;
+    world.expect_remote("o1", false);
+    world.expect_remote("o2", false);
+}
