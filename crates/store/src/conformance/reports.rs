@@ -176,7 +176,7 @@ async fn report(store: &SharedStore, number: u64) -> Report {
             made_at: at(i64::try_from(number).unwrap_or(0)),
             made_by: "ä key".to_owned(),
             period,
-            account: (number % 2 == 0).then(|| account(1)),
+            account: number.is_multiple_of(2).then(|| account(1)),
             account_name: None,
         },
         figures: must!(store.report_figures(period, None).await, "report_figures"),
