@@ -62,11 +62,7 @@ impl MailServer {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("the mail server says where it listens");
+        let first = lines.next_line().await.unwrap().unwrap();
         let first: Value = serde_json::from_str(&first).unwrap();
         Self {
             _process: process,
@@ -96,7 +92,7 @@ impl MailServer {
     }
 
     async fn letter(&mut self) -> Value {
-        let line = self.lines.next_line().await.unwrap().expect("a letter");
+        let line = self.lines.next_line().await.unwrap().unwrap();
         serde_json::from_str(&line).unwrap()
     }
 }
