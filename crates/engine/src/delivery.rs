@@ -295,6 +295,7 @@ fn note(core: &Core, claim: &Claim, outcome: &AttemptOutcome, took_ms: u64) {
         return;
     }
     let error = attempt::error_of(outcome);
+    core.metrics.attempt(outcome, took_ms);
     let mut statistics = core.statistics();
     statistics.attempt(core.now(), took_ms, error);
     if *outcome == AttemptOutcome::Delivered && claim.is_retry {
@@ -315,6 +316,7 @@ fn note(core: &Core, claim: &Claim, outcome: &AttemptOutcome, took_ms: u64) {
 /// Records how an attempt ended. While the store is busy it tries again; a store that stays away is left to the
 /// end of the lease, after which the delivery is due again.
 async fn settle(core: &Core, claim: &Claim, outcome: AttemptOutcome, took_ms: u64) {
+    let settled = outcome.clone();
     let settle = Settle {
         key: claim.key.clone(),
         token: claim.token,
@@ -326,7 +328,10 @@ async fn settle(core: &Core, claim: &Claim, outcome: AttemptOutcome, took_ms: u6
     for attempt in 1..=SETTLE_TRIES_MAX {
         request.now = core.now();
         match core.store.execute(request.clone()).await {
-            Ok(Outcome::Settled(SettleOutcome::Recorded { operations, .. })) => {
+            Ok(Outcome::Settled(SettleOutcome::Recorded { operations, due_at, .. })) => {
+                if let Some(due_at) = due_at.filter(|_| attempt::error_of(&settled).is_some()) {
+                    core.metrics.retry_wait(due_at.duration_since(request.now).as_secs_f64());
+                }
                 for id in operations {
                     core.tell(Event::Operation { id });
                 }
@@ -354,6 +359,9 @@ pub(crate) async fn round(
     let mut result = ProcessingResult::default();
     let deadline = core.now();
     loop {
+        if stop.is_cancelled() {
+            return Ok(result);
+        }
         let turn = core.gate().turn(core.now());
         let bounds = match turn {
             Turn::Claim(bounds) => bounds,

@@ -34,6 +34,8 @@ struct State {
     accounts: BTreeSet<AccountId>,
     flags: BTreeMap<OrderKey, bool>,
     forms: BTreeMap<OrderKey, Value>,
+    /// When each was bought, as it was read once.
+    bought: BTreeMap<OrderKey, Option<Timestamp>>,
     history: History,
     /// What no caller may ever do.
     offences: Vec<String>,
@@ -71,6 +73,7 @@ impl SimulatedOrdersService {
             accounts,
             flags: BTreeMap::new(),
             forms: BTreeMap::new(),
+            bought: BTreeMap::new(),
             history: History::default(),
             offences: Vec::new(),
             late: 0,
@@ -96,7 +99,9 @@ impl SimulatedOrdersService {
     }
 
     pub(crate) fn put_form(&self, key: &OrderKey, form: Value) {
-        self.state().forms.insert(key.clone(), form);
+        let mut state = self.state();
+        state.bought.insert(key.clone(), bought_at(&form));
+        state.forms.insert(key.clone(), form);
     }
 
     pub(crate) fn form(&self, key: &OrderKey) -> Value {
@@ -408,7 +413,7 @@ impl State {
             .forms
             .iter()
             .filter(|(key, _)| key.account == account)
-            .map(|(key, form)| (bought_at(form), key, form))
+            .map(|(key, form)| (self.bought[key], key, form))
             .filter(|(at, _, _)| from.is_none_or(|from| at.is_some_and(|at| at >= from)))
             .filter(|(at, _, _)| to.is_none_or(|to| at.is_some_and(|at| at <= to)))
             .collect();
