@@ -281,6 +281,10 @@ impl StockSynchronizationService {
 }
 
 impl Default for Metrics {
+    #[expect(
+        clippy::expect_used,
+        reason = "the names are constants, and a test makes every one of them"
+    )]
     fn default() -> Self {
         Self::try_new().expect("the names are fixed and a test has made them all")
     }
