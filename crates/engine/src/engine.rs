@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::api::{Event, ReconciliationProgress};
 use crate::clock::Clock;
 use crate::gate::Gate;
+use crate::metrics::Metrics;
 use crate::reports::ReportDesk;
 use crate::service::StockSynchronizationService;
 use crate::settings::Settings;
@@ -67,6 +68,7 @@ pub(crate) struct Core {
     clock: Arc<dyn Clock>,
     random: Mutex<ChaCha8Rng>,
     statistics: Mutex<Statistics>,
+    pub(crate) metrics: Metrics,
     live_orders: Mutex<Option<bool>>,
     events: broadcast::Sender<Event>,
     /// Names this instance in leases.
@@ -159,6 +161,7 @@ impl Engine {
         let core = Core {
             started_at: options.clock.now(),
             statistics: Mutex::new(Statistics::new(options.settings.window_minutes)),
+            metrics: Metrics::default(),
             gate: Mutex::new(gate),
             store: options.store,
             orders_service: options.orders_service,
