@@ -1,10 +1,10 @@
 //! What the engine is asked and what it answers.
 
 use jiff::Timestamp;
+use saldo_domain::alert::Alert;
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::decide::{AnswerKey, Restored, SyncStatus};
 use saldo_domain::discrepancy::{Discrepancy, Run, RunOutcome, RunScope, RunTally};
-use saldo_domain::alert::Alert;
 use saldo_domain::ids::{AccountId, AlertId, OperationId, ReviewId, RunId};
 use saldo_domain::operation::Operation;
 use saldo_domain::review::Review;

@@ -40,18 +40,7 @@ impl Config {
     }
 
     fn check_general(&self, problems: &mut Vec<String>) {
-        let sqlite = self
-            .database
-            .strip_prefix("sqlite://")
-            .is_some_and(|path| !path.is_empty());
-        let postgres = ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| self.database.starts_with(scheme));
-        if !sqlite && !postgres {
-            problems.push(
-                "database must begin with sqlite:// and a path, such as \"sqlite://saldo.db\"".to_owned(),
-            );
-        }
+        problems.extend(self.database.place().err());
         if self.listen.parse::<SocketAddr>().is_err() {
             problems.push(format!(
                 "listen must be an address and a port, such as \"127.0.0.1:8080\", not \"{}\"",
@@ -226,7 +215,12 @@ impl Config {
             problems,
         );
         let severities = ["notice", "warning", "critical"];
-        one_of("alerts.quiet_severity", &alerts.quiet_severity, &severities, problems);
+        one_of(
+            "alerts.quiet_severity",
+            &alerts.quiet_severity,
+            &severities,
+            problems,
+        );
         let routes = [
             ("alerts.routes.critical", &alerts.routes.critical),
             ("alerts.routes.warning", &alerts.routes.warning),
@@ -338,6 +332,7 @@ fn http_url(key: &str, url: &str, problems: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Database;
     use super::*;
 
     #[test]
@@ -348,7 +343,7 @@ mod tests {
     #[test]
     fn every_problem_is_found_at_once_and_names_its_key() {
         let mut config = Config {
-            database: "mysql://x".to_owned(),
+            database: Database::new("mysql://user:hush@x"),
             listen: "8080".to_owned(),
             mode: "maybe".to_owned(),
             language: "de".to_owned(),

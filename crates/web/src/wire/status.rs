@@ -152,7 +152,11 @@ impl<'a> StatusBody<'a> {
             },
             last_reconciliation: status.last_reconciliation.as_ref().map(RunBody::new),
             tasks: status.tasks.iter().map(TaskBody::new).collect(),
-            alerts: status.alerts.iter().map(|alert| AlertBody::new(alert, status.now)).collect(),
+            alerts: status
+                .alerts
+                .iter()
+                .map(|alert| AlertBody::new(alert, status.now))
+                .collect(),
         }
     }
 }
