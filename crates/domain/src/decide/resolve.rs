@@ -335,6 +335,10 @@ fn force(draft: &mut Draft<'_>, mut file: OrderFile, review: &Review) -> Result<
             retry_now::fill_those(draft, &mut file, negative_allowed, |operation| {
                 operation.waiting_for == Some(WaitingFor::Stock) || operation.review == Some(review.id)
             })?;
+            if review.reason == ReviewReason::RemoteOnly && !file.order.level() {
+                // It waits for its stock now; the flag that is set there is no news, and asks nothing again.
+                file.order.answered.push(ReviewReason::RemoteOnly);
+            }
         }
     }
     take_in::answer(draft, file, false)

@@ -1,5 +1,7 @@
 //! Taking in what a page of the list shows: what is new or changed, and nothing else.
 
+use std::collections::BTreeSet;
+
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +10,7 @@ use saldo_domain::discrepancy::DiscrepancyKind;
 use saldo_domain::form::{FormStatus, OrderCopy, Source, parse_form};
 use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_domain::reconcile::{Flag, Local, Remote, Shown, Word, look};
+use saldo_domain::review::ReviewReason;
 use saldo_domain::rollout::Rollout;
 use saldo_domain::view::OrderFile;
 use saldo_orders_service::{ListedOrder, Page};
@@ -21,6 +24,12 @@ use crate::{modes, shadow};
 
 /// Flags asked for at once; the gate bounds it further.
 const TOGETHER: usize = 8;
+/// Turns in a row that may fail before a few orders that cannot be asked about are kept as wishes.
+const FAILURES_BORNE: u32 = 2;
+/// How many are a few.
+const FEW: usize = 5;
+/// Wishes, the oldest first, among which those are looked for that were kept before.
+const WISHES_LOOKED_AT: usize = 1_000;
 
 /// What became of a page.
 #[derive(Debug, Default)]
@@ -64,6 +73,8 @@ pub(super) struct Lander<'t> {
     pub(super) reader: &'t Reader,
     pub(super) rollout: &'t Rollout,
     pub(super) account: AccountId,
+    /// How many turns in a row have failed.
+    pub(super) failures: u32,
 }
 
 impl Lander<'_> {
@@ -91,8 +102,11 @@ impl Lander<'_> {
         let files = core.store.order_files(&keys).await?;
         let mut wanted = Vec::new();
         let mut shadows = Vec::new();
+        let mut new = BTreeSet::new();
         for ((order, key), file) in page.orders.into_iter().zip(keys).zip(files) {
-            landed.new += u64::from(file.is_none());
+            if file.is_none() {
+                new.insert(key.clone());
+            }
             if file.as_ref().is_some_and(shadow::may_be_in_shadow) {
                 shadows.push((key.clone(), order.flag));
             }
@@ -111,7 +125,8 @@ impl Lander<'_> {
             .map(|(key, one)| self.ask(key, one).boxed())
             .collect();
         let asked: Vec<(OrderKey, Asked)> = futures::stream::iter(asked).buffered(TOGETHER).collect().await;
-        let commands = self.sort(asked, &mut landed).await?;
+        let commands = self.sort(asked, &mut new, &mut landed).await?;
+        landed.new = new.len() as u64;
         self.execute(commands, &mut landed).await?;
         Ok(landed)
     }
@@ -158,6 +173,8 @@ impl Lander<'_> {
             // A list that does not look right moves nothing by itself.
             (_, Remote::Cancelled) if suspect => Wanted::Nothing,
             (Local::AwaitsPayment | Local::Waiting, Remote::Cancelled) => Wanted::TakeIn(copy),
+            // Whose it is, a person is asked already, or has said.
+            _ if file.is_some_and(is_held_elsewhere) => Wanted::Nothing,
             (Local::AwaitsPayment | Local::Waiting, _) if row.flag && !kinds(DiscrepancyKind::RemoteOnly) => {
                 Wanted::Confirm(copy)
             }
@@ -237,21 +254,36 @@ impl Lander<'_> {
     }
 
     /// One order whose question fails while others are answered is kept as a wish, and holds nobody up. When all
-    /// fail, the service does, and the page is read again.
+    /// fail, the service does, and the page is read again; a few that fail again and again are kept as well. What is
+    /// kept is no longer new.
     async fn sort(
         &self,
         mut asked: Vec<(OrderKey, Asked)>,
+        new: &mut BTreeSet<OrderKey>,
         landed: &mut Landed,
     ) -> Result<Vec<(OrderKey, Command)>, StoreError> {
         let core = self.service.core();
         let some_answered = asked
             .iter()
             .any(|(_, asked)| matches!(asked, Asked::Command(Command::TakeIn(order)) if order.remote_flag.is_some()));
+        let failed = asked
+            .iter()
+            .filter(|(_, asked)| matches!(asked, Asked::Failed(_)))
+            .count();
+        let is_stubborn = self.failures > FAILURES_BORNE && failed <= FEW;
+        let wished = match failed {
+            0 => Vec::new(),
+            _ => core.store.wishes(WISHES_LOOKED_AT).await?,
+        };
         for (key, asked) in &mut asked {
             if let Asked::Failed(error) = asked {
-                if some_answered && matches!(error, ReadError::Failed(_)) {
+                let is_wished = wished.contains(key);
+                if (is_wished || some_answered || is_stubborn) && matches!(error, ReadError::Failed(_)) {
                     tracing::info!(order = %key, %error, "an order cannot be asked about now; the wish is kept");
-                    core.store.put_wish(key, core.now()).await?;
+                    if !is_wished {
+                        core.store.put_wish(key, core.now()).await?;
+                    }
+                    new.remove(key);
                     *asked = Asked::Kept;
                 } else {
                     landed.is_held = true;
@@ -317,4 +349,11 @@ impl Lander<'_> {
         core.wake.notify_one();
         Ok(())
     }
+}
+
+/// Whether another account holds a line of an order that waits here, or of which only single lines are known.
+fn is_held_elsewhere(file: &OrderFile) -> bool {
+    let is_settled = file.order.form_seen && file.order.touched;
+    let is_answered = file.order.answered.contains(&ReviewReason::OtherAccount);
+    !is_settled && (is_answered || file.open_review(ReviewReason::OtherAccount).is_some())
 }

@@ -52,6 +52,8 @@ struct Pass {
     below: u64,
     /// Whether an order could not be taken in: the watermark stays before it.
     is_held: bool,
+    /// Whether rows were counted and not shown: the watermark stays before them.
+    is_short: bool,
 }
 
 /// A list that was read to its end: while it has as many orders, its newest page tells whether anything changed.
@@ -59,6 +61,8 @@ struct Pass {
 struct Quiet {
     from: Option<Timestamp>,
     total: u64,
+    /// Whether rows of it were counted and not shown: then the watermark stays where it is.
+    is_short: bool,
     until: Instant,
 }
 
@@ -86,6 +90,7 @@ pub(super) async fn turn(
             reader: &reader,
             rollout,
             account,
+            failures: polled.failures,
         },
         flags: 0,
     };
@@ -133,9 +138,16 @@ pub(super) async fn turn(
     polled.quiet = Some(Quiet {
         from: pass.from,
         total: pass.total,
+        is_short: pass.is_short,
         until: Instant::now() + Duration::from_secs(READ_AGAIN_SECONDS),
     });
     Ok(Ended::Done)
+}
+
+/// Whether a page has fewer rows than its place in the list says.
+fn is_short(page: &Page, offset: u64) -> bool {
+    let rows = (page.orders.len() + page.unreadable.len()) as u64;
+    rows < PAGE_ROWS.min(page.total.saturating_sub(offset))
 }
 
 struct Turn<'t> {
@@ -166,7 +178,9 @@ impl Turn<'_> {
         if landed.is_held || !is_all_new {
             return Ok(Ok(None));
         }
-        self.move_watermark(landed.newest).await?;
+        if !quiet.is_short {
+            self.move_watermark(landed.newest).await?;
+        }
         Ok(Ok(Some(Quiet { total, ..quiet })))
     }
 
@@ -181,7 +195,8 @@ impl Turn<'_> {
             Ok(page) => page,
             Err(why) => return Ok(Err(why)),
         };
-        let (total, is_all) = (page.total, !page.has_next);
+        let (total, is_short) = (page.total, is_short(&page, 0));
+        let is_all = !page.has_next && !is_short;
         let landed = self.land(page).await?;
         if is_all && !landed.is_held {
             self.move_watermark(landed.newest).await?;
@@ -191,6 +206,7 @@ impl Turn<'_> {
             total,
             below: if is_all { 0 } else { total },
             is_held: is_all && landed.is_held,
+            is_short: false,
         }))
     }
 
@@ -209,10 +225,15 @@ impl Turn<'_> {
         // Rows that went away have moved the others back: what is read is older than it need be.
         pass.below = pass.below.saturating_sub(pass.total - page.total);
         pass.total = page.total;
+        if is_short(&page, offset) {
+            let account = self.lander.account;
+            tracing::warn!(%account, offset, "a page of the list lacks rows that the list counts; it is read again later");
+            pass.is_short = true;
+        }
         let landed = self.land(page).await?;
         pass.is_held |= landed.is_held;
         pass.below = pass.below.min(offset);
-        if !pass.is_held {
+        if !pass.is_held && !pass.is_short {
             self.move_watermark(landed.newest).await?;
         }
         Ok(Ok(()))

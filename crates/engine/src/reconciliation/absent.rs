@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use saldo_domain::discrepancy::DiscrepancyKind;
+use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind};
 use saldo_domain::form::Source;
 use saldo_domain::ids::{OrderId, OrderKey};
 use saldo_domain::reconcile::{Flag, Missing, Word};
@@ -65,7 +65,10 @@ impl Pass<'_> {
             .collect();
         self.load_files(&mut rows).await?;
         // Of an order that has nothing taken, nobody needs to know that it is gone.
-        rows.retain(|row| row.file.as_ref().is_some_and(|file| file.order.level()));
+        let (rows, given_back): (Vec<Row>, Vec<Row>) = rows
+            .into_iter()
+            .partition(|row| row.file.as_ref().is_some_and(|file| file.order.level()));
+        self.no_longer_missing(given_back).await?;
         let reader = &self.reader;
         let asked: Vec<BoxFuture<'_, Result<Option<Row>, ReadError>>> =
             rows.iter().map(|row| find(reader, &row.key).boxed()).collect();
@@ -91,8 +94,25 @@ impl Pass<'_> {
         self.compare(certain).await
     }
 
-    /// For how long an order has been missing, as the runs before found.
-    async fn missing(&self, key: &OrderKey) -> Result<Missing, StoreError> {
+    /// Of orders whose stock came back, it is no difference any more that they are missing.
+    async fn no_longer_missing(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        let mut keys = Vec::new();
+        for row in rows {
+            if self.known_missing(&row.key).await?.is_some() {
+                keys.push(row.key);
+            }
+        }
+        if !keys.is_empty() {
+            let core = self.service.core();
+            core.store
+                .close_discrepancies(self.run.id, &keys, core.now())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The open difference that an order is missing, if there is one.
+    async fn known_missing(&self, key: &OrderKey) -> Result<Option<Discrepancy>, StoreError> {
         let filter = DiscrepancyFilter {
             open: Some(true),
             kind: Some(DiscrepancyKind::MissingRemotely),
@@ -104,8 +124,14 @@ impl Pass<'_> {
             after: None,
             limit: 1,
         };
+        let store = self.service.store();
+        Ok(store.discrepancies(&filter, page).await?.items.pop())
+    }
+
+    /// For how long an order has been missing, as the runs before found.
+    async fn missing(&self, key: &OrderKey) -> Result<Missing, StoreError> {
         let core = self.service.core();
-        let known = core.store.discrepancies(&filter, page).await?.items.pop();
+        let known = self.known_missing(key).await?;
         let hours = core.settings.reconciliation.missing_after_hours.clamp(0, 876_000);
         Ok(match known.filter(|known| known.run != self.run.id) {
             None => Missing::AtFirst,

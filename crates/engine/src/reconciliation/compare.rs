@@ -33,6 +33,8 @@ pub(super) struct Row {
     pub(super) word: Word,
     /// When the service first stored it.
     pub(super) stored_at: Option<Timestamp>,
+    /// When the list was asked for that shows it; none when it was asked for singly.
+    pub(super) listed_since: Option<Timestamp>,
     pub(super) missing: Missing,
 }
 
@@ -51,6 +53,7 @@ impl Row {
             flag: Flag::Unread,
             word,
             stored_at: stored_at(form),
+            listed_since: None,
             missing: Missing::AtFirst,
         }
     }
@@ -64,6 +67,7 @@ impl Row {
             flag: Flag::Unread,
             word,
             stored_at: None,
+            listed_since: None,
             missing: Missing::AtFirst,
         }
     }
@@ -141,7 +145,9 @@ impl Comparer<'_> {
             match step {
                 Step::ConfirmFlag => {
                     let flag = self.reader.read_flag(&row.key).await?;
-                    compared.list_lied |= flag && row.flag == Flag::Listed(false);
+                    if flag && row.flag == Flag::Listed(false) {
+                        compared.list_lied |= !self.was_sent_meanwhile(row).await;
+                    }
                     row.flag = Flag::Confirmed(flag);
                 }
                 Step::FetchCopy => self.fetch(row).await?,
@@ -150,6 +156,29 @@ impl Comparer<'_> {
         }
         debug_assert!(false, "questions about {} do not end", row.key);
         Ok(Step::Agreed)
+    }
+
+    /// Whether Saldo itself has set a flag since the list was asked for that shows it false: that list was right. The
+    /// order is compared as it stands by then.
+    async fn was_sent_meanwhile(&self, row: &mut Row) -> bool {
+        let files = self.core.store.order_files(std::slice::from_ref(&row.key)).await;
+        let file = match files {
+            Ok(mut files) => files.pop().flatten(),
+            Err(error) => {
+                tracing::debug!(order = %row.key, %error, "an order could not be looked at again");
+                None
+            }
+        };
+        let was_sent = row.listed_since.is_some()
+            && file.as_ref().is_some_and(|file| {
+                let is_since = file.order.flag_confirmed_at >= row.listed_since;
+                let is_being_sent = file.delivery.is_some() && file.order.level();
+                is_being_sent || (file.order.flag_confirmed == Some(true) && is_since)
+            });
+        if was_sent {
+            row.file = file;
+        }
+        was_sent
     }
 
     async fn fetch(&self, row: &mut Row) -> Result<(), ReadError> {

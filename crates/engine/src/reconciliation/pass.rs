@@ -92,6 +92,8 @@ pub(super) struct Pass<'r> {
     closes: bool,
     /// Ids of the last pages.
     recent: VecDeque<BTreeSet<OrderId>>,
+    /// When the page that is compared was asked for.
+    page_asked_at: Timestamp,
     /// Orders of the ledger, read ahead.
     ahead: VecDeque<BoughtOrder>,
     is_walked_to_the_end: bool,
@@ -135,6 +137,7 @@ impl<'r> Pass<'r> {
             at,
             watermark,
             recent: VecDeque::new(),
+            page_asked_at: core.now(),
             ahead: VecDeque::new(),
             is_walked_to_the_end: false,
             unread: 0,
@@ -209,6 +212,7 @@ impl<'r> Pass<'r> {
                 return Err(stopping());
             }
             let range = (self.at.from, self.run.scope.to);
+            self.page_asked_at = self.service.core().now();
             let answer = self
                 .reader
                 .list_page(self.account, self.at.offset, range.0, range.1)
@@ -292,6 +296,7 @@ impl<'r> Pass<'r> {
                 };
                 let mut row = Row::shown(key, &form, Source::Listed, word);
                 row.flag = Flag::Listed(flag);
+                row.listed_since = Some(self.page_asked_at);
                 rows.push(row);
             }
         }
@@ -412,7 +417,9 @@ impl<'r> Pass<'r> {
                 return Ok(());
             };
             self.at.walked = Some((next.bought_at, next.order.clone()));
-            if self.at.shown_early.remove(&next.order) {
+            // Taken in by now, it may not have been known when the list showed it.
+            let was_shown_just_now = self.recent.iter().any(|page| page.contains(&next.order));
+            if self.at.shown_early.remove(&next.order) || was_shown_just_now {
                 continue;
             }
             if self.at.absent.len() < ABSENT_MAX {

@@ -16,6 +16,7 @@ mod cancelling;
 mod chaos;
 mod circuit;
 mod credentials;
+mod differences;
 mod fairness;
 mod immediate;
 mod leases;

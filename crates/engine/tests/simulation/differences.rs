@@ -1,0 +1,208 @@
+//! What differs and comes right, is answered, or goes on while both sides change.
+
+use saldo_domain::decide::Resolve;
+use saldo_domain::discrepancy::DiscrepancyKind::{MissedOrder, MissingRemotely};
+use saldo_domain::discrepancy::DiscrepancyResolution::{AutoFixed, Review, Watched};
+use saldo_domain::discrepancy::RunOutcome;
+use saldo_domain::ids::OrderKey;
+use saldo_domain::review::{Resolution, ReviewReason};
+use saldo_engine::settings::Settings;
+use saldo_store::{Reconciliations, Store};
+
+use super::polling::{polling, setup};
+use crate::support::checkout::found;
+use crate::support::faults::{Faults, unavailable};
+use crate::support::history::Asked;
+use crate::support::{Setup, World, account, hasty, hours, order, seconds, simulate};
+
+fn quick() -> Setup {
+    setup(Settings {
+        requests_per_second: 500,
+        account_requests_per_second: 500,
+        ..Settings::default()
+    })
+}
+
+/// Answers the only open review of a reason.
+async fn answer(world: &World, reason: ReviewReason, resolution: Resolution) {
+    let mut open = world.reviews(reason).await;
+    open.retain(saldo_domain::review::Review::is_open);
+    assert_eq!(open.len(), 1, "{reason}");
+    let answer = Resolve {
+        review: open[0].id,
+        resolution,
+        note: None,
+        components: Vec::new(),
+    };
+    world.saldo().resolve_review(answer, &hasty()).await.unwrap();
+}
+
+#[test]
+fn an_order_that_is_gone_there_and_was_given_back_here_is_no_difference_any_more() {
+    simulate(async {
+        let (gone, there) = (order(1, 1), order(1, 2));
+        let world = World::begin(quick()).await;
+        for key in [&gone, &there] {
+            world.buy(key, 60);
+        }
+        world.post_stored([gone.clone(), there.clone()]).await;
+        seconds(30).await;
+        world.remote.remove_form(&gone);
+        assert_eq!(found(&world.reconcile().await), [(MissingRemotely, Watched)]);
+        hours(3).await;
+        assert_eq!(found(&world.reconcile().await), [(MissingRemotely, Review)]);
+        answer(&world, ReviewReason::MissingRemotely, Resolution::Cancel).await;
+        seconds(30).await;
+        assert_eq!(world.stock().await, 1_000_000 - 1);
+        assert_eq!(found(&world.reconcile().await), []);
+        assert_eq!(world.open_differences(&gone).await, []);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn orders_that_a_run_takes_in_cost_one_call_each_and_are_not_asked_for_again() {
+    simulate(async {
+        let world = World::begin(quick()).await;
+        for number in 0..350 {
+            world.buy(&order(1, number), 10 + number as i64);
+        }
+        let result = world.reconcile().await;
+        assert_eq!((result.auto_fixed, result.outcome), (350, RunOutcome::Completed));
+        assert_eq!(world.calls(Asked::Find), 0);
+        // Three accounts and who they are, four pages, and each flag.
+        assert_eq!(result.calls, 1 + 2 + 4 + 350, "{:?}", result.error);
+        seconds(30).await;
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn a_run_beside_orders_that_are_taken_in_and_delivered_does_not_take_the_list_for_a_lie() {
+    simulate(async {
+        let world = World::begin(Setup {
+            settings: Settings {
+                requests_per_second: 20,
+                account_requests_per_second: 20,
+                ..Settings::default()
+            },
+            ..Setup::default()
+        })
+        .await;
+        for number in 0..100 {
+            world.buy(&order(1, number), 10 + number as i64);
+        }
+        let posted: Vec<OrderKey> = (0..100).step_by(7).map(|number| order(1, number)).collect();
+        let (result, ()) = tokio::join!(world.reconcile(), async {
+            seconds(1).await;
+            for key in &posted {
+                world.post_stored([key.clone()]).await;
+            }
+        });
+        assert_eq!(result.error, None, "{result:?}");
+        assert!(
+            found(&result).iter().all(|one| *one == (MissedOrder, AutoFixed)),
+            "{:?}",
+            found(&result)
+        );
+        seconds(60).await;
+        assert_eq!(world.stock().await, 1_000_000 - 100);
+        assert_eq!(found(&world.reconcile().await), []);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn what_a_person_has_deducted_here_all_the_same_is_not_asked_about_again_while_it_waits_for_stock() {
+    simulate(async {
+        let key = order(1, 1);
+        let world = World::without_engine(Setup {
+            stock: 1,
+            ..setup(polling())
+        })
+        .await;
+        world.buy(&key, 10);
+        world.remote.change_form(&key, |form| {
+            form["lineItems"][0]["quantity"] = serde_json::json!(3)
+        });
+        world.remote.put_flag(&key, true);
+        let mut world = world;
+        world.start();
+        seconds(100).await;
+        answer(&world, ReviewReason::RemoteOnly, Resolution::Force).await;
+        let looks = world.calls(Asked::LookAtFlag);
+        hours(1).await;
+        assert_eq!(world.reviews(ReviewReason::RemoteOnly).await.len(), 1);
+        assert_eq!(world.calls(Asked::LookAtFlag), looks);
+        assert_eq!(found(&world.reconcile().await), []);
+        world.receive(10).await;
+        seconds(30).await;
+        assert!(world.is_deducted(&key).await);
+        assert_eq!(world.stock().await, 1 + 10 - 3);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn a_page_that_lacks_rows_does_not_carry_the_watermark_over_them() {
+    simulate(async {
+        let world = World::without_engine(setup(polling())).await;
+        for number in 0..300 {
+            world.buy(&order(1, number), 60 * 24 * (1 + number as i64));
+        }
+        let old = order(1, 250);
+        world.remote.faults(|faults| {
+            faults.lists.hide.insert(old.clone());
+        });
+        let mut world = world;
+        world.start();
+        seconds(200).await;
+        let watermarks = world.ledger.watermarks().await.unwrap();
+        let landed = watermarks
+            .iter()
+            .find(|mark| mark.account == account(1))
+            .and_then(|mark| mark.landed);
+        let hidden = bought_at(&world, &old);
+        assert!(landed.is_none_or(|landed| landed < hidden), "{landed:?}");
+        // The others are taken in meanwhile, and this one when it is shown.
+        assert_eq!(world.stock().await, 1_000_000 - 299);
+        world.remote.faults(|faults| *faults = Faults::default());
+        hours(1).await;
+        assert_eq!(world.stock().await, 1_000_000 - 300);
+        world.assert_at_rest().await;
+    });
+}
+
+fn bought_at(world: &World, key: &OrderKey) -> jiff::Timestamp {
+    let form = world.remote.form(key);
+    form["lineItems"][0]["boughtAt"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn one_order_whose_flag_cannot_be_asked_for_does_not_make_the_others_wait() {
+    simulate(async {
+        let world = World::without_engine(setup(polling())).await;
+        world.buy(&order(1, 1), 60);
+        world.remote.faults(|faults| faults.reading = Some(unavailable()));
+        let mut world = world;
+        world.start();
+        hours(3).await;
+        // By now it is wished for, and the list is looked at as often as ever.
+        assert_eq!(world.ledger.wishes(10).await.unwrap(), [order(1, 1)]);
+        let lists = world.calls(Asked::List);
+        seconds(600).await;
+        assert!(
+            world.calls(Asked::List) - lists >= 3 * 9,
+            "{}",
+            world.calls(Asked::List) - lists
+        );
+        world.remote.faults(|faults| *faults = Faults::default());
+        hours(1).await;
+        assert!(world.is_deducted(&order(1, 1)).await);
+        world.assert_at_rest().await;
+    });
+}
