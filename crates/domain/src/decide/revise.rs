@@ -39,10 +39,11 @@ pub(super) fn revise(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCo
         if lines.iter().any(|line| line.id == ours.id) {
             continue;
         }
-        operation
-            .lines
-            .retain(|named| named.line.as_ref() != Some(&ours.id));
-        if !ours.parts.is_empty() {
+        if ours.parts.is_empty() {
+            operation
+                .lines
+                .retain(|named| named.line.as_ref() != Some(&ours.id));
+        } else {
             // The line stays, with nothing taken: it is what makes a repeat of the old copy harmless.
             let gone = Line {
                 quantity: 0,

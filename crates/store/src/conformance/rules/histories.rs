@@ -5,7 +5,7 @@
 //! delivered, and the flag it holds of every order is the order's level.
 //!
 //! A history is drawn from a seed. What once failed stands in `histories.seeds` and is drawn again every time;
-//! `SALDO_HISTORIES` sets how many new ones are drawn, and `SALDO_SEED` where they begin.
+//! `SALDO_HISTORIES` sets how many new ones are drawn, otherwise the [`Effort`] does, and `SALDO_SEED` where they begin.
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ use saldo_domain::review::{Resolution, ReviewReason};
 use saldo_domain::rollout::Mode;
 use saldo_domain::view::DueRequest;
 
-use super::super::Fixture;
+use super::super::{Effort, Fixture};
 use super::form::{Form, form};
 use super::model::{Copy, Model};
 use super::world::{
@@ -191,7 +191,7 @@ fn with_the_old_way() -> impl Strategy<Value = Step> {
 }
 
 /// Draws histories and lives through them.
-pub(super) async fn exercise<F, Made>(make: &F)
+pub(in crate::conformance) async fn exercise<F, Made>(make: &F, effort: Effort)
 where
     F: Fn(Rules) -> Made,
     Made: Future<Output = Fixture>,
@@ -204,7 +204,7 @@ where
     };
     let begin = number("SALDO_SEED", 1);
     let kept = SEEDS.lines().filter_map(|line| line.trim().parse().ok());
-    for seed in kept.chain(begin..begin + number("SALDO_HISTORIES", 60)) {
+    for seed in kept.chain(begin..begin + number("SALDO_HISTORIES", effort.histories)) {
         live_through(make, seed, prop::collection::vec(tame(), 1..60), true).await;
         live_through(make, seed, prop::collection::vec(wild(), 1..60), false).await;
         live_through(make, seed, prop::collection::vec(with_service(), 1..60), false).await;

@@ -277,3 +277,26 @@ pub(super) async fn a_newer_copy_of_a_waiting_difference_with_a_line_of_another_
     assert_eq!(world.taken("o1").await, 2);
     world.expect_no_review("o1").await;
 }
+
+pub(super) async fn a_line_that_went_away_while_a_difference_waits_still_comes_back(world: &mut World) {
+    world.receive("A", 3).await;
+    world.post(form("o1").line("l1", "A", 1).line("l2", "A", 2)).await;
+    world.post(form("o1").line("l1", "A", 4).revision("second")).await;
+    world.expect_review("o1", ReviewReason::InsufficientStock).await;
+    world.post(form("o1").line("l1", "A", 1).revision("third")).await;
+    world.expect_balance("A", 2).await;
+    assert_eq!(world.taken("o1").await, 1);
+    // Also one whose growth was still waited for.
+    world
+        .post(
+            form("o1")
+                .line("l1", "A", 1)
+                .line("l3", "A", 1)
+                .revision("fourth"),
+        )
+        .await;
+    let more = form("o1").line("l1", "A", 1).line("l3", "A", 9);
+    world.post(more.revision("fifth")).await;
+    world.post(form("o1").line("l1", "A", 1).revision("sixth")).await;
+    world.expect_balance("A", 2).await;
+}
