@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// The configuration; otherwise ./saldo.toml, ~/.config/saldo/saldo.toml or /etc/saldo/saldo.toml.
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "SALDO_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// The database, instead of the configured one, such as sqlite://saldo.db
+    /// The database, instead of the configured one, such as sqlite://saldo.db or postgresql://saldo@localhost/saldo
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "URL")]
     pub(crate) database: Option<String>,
     /// Print JSON, for machines.
@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Keys(commands::keys::Arguments),
     /// List the accounts, or add one by hand.
     Accounts(commands::accounts::Arguments),
-    /// Copy the database to a file, also while a server runs.
+    /// Copy an SQLite database to a file, also while a server runs.
     Backup(commands::backup::Arguments),
     /// Check configuration, database, clock and orders service, and say how to mend what is wrong.
     Doctor(commands::doctor::Arguments),

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod convert;
+mod database;
 mod effective;
 mod environment;
 mod merge;
@@ -14,6 +15,7 @@ mod validate;
 
 use serde::Deserialize;
 
+pub(crate) use database::{Database, Place};
 pub(crate) use effective::{copy, differences, effective};
 pub(crate) use saldo_engine::tasks::Schedule;
 pub(crate) use secret::Secret;
@@ -25,7 +27,7 @@ pub(crate) const DEFAULT_TOML: &str = include_str!("../config.default.toml");
 /// Everything that can be set. Names and defaults are those of the file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Config {
-    pub(crate) database: String,
+    pub(crate) database: Database,
     pub(crate) listen: String,
     pub(crate) mode: String,
     pub(crate) default_warehouse: String,
@@ -228,35 +230,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The path of the SQLite file.
-    ///
-    /// # Errors
-    /// When the database is another one than this version can open.
-    pub(crate) fn sqlite_path(&self) -> Result<std::path::PathBuf, String> {
-        match self.database.strip_prefix("sqlite://") {
-            Some(path) => Ok(std::path::PathBuf::from(path)),
-            None => Err(format!(
-                "database: this version keeps its ledger in SQLite only, not in {}; set it to \
-                 \"sqlite://saldo.db\" or another path after sqlite://",
-                self.database.split("://").next().unwrap_or("such a database")
-            )),
-        }
-    }
-
-    /// Refuses what is a valid setting, but nothing that this version can do.
-    ///
-    /// # Errors
-    /// A sentence that says what to set instead.
-    pub(crate) fn check_possible(&self) -> Result<(), Problems> {
-        let mut problems = Vec::new();
-        problems.extend(self.sqlite_path().err());
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Problems(problems))
-        }
-    }
-
     /// The keys that were set to something else than the default and have no effect in this version.
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let default = Self::default();
@@ -313,21 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_possible_and_nothing_of_them_is_without_effect() {
+    fn nothing_of_the_defaults_is_without_effect() {
         let config = Config::default();
-        assert_eq!(config.check_possible(), Ok(()));
         assert!(config.without_effect().is_empty());
-        assert_eq!(config.sqlite_path(), Ok("saldo.db".into()));
-    }
-
-    #[test]
-    fn what_this_version_cannot_do_is_refused() {
-        let config = Config {
-            database: "postgres://user:hush@host/saldo".to_owned(),
-            ..Config::default()
-        };
-        let problems = config.check_possible().unwrap_err().0;
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(!problems.concat().contains("hush"));
+        assert_eq!(config.database.place(), Ok(Place::Sqlite("saldo.db".into())));
     }
 }

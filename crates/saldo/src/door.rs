@@ -161,7 +161,7 @@ impl Door {
         }
         let loaded = context.load()?;
         if !is_held(&loaded.config)? {
-            return Ok(Self::Inside(Box::new(Inside::open(&loaded.config, tasks)?)));
+            return Ok(Self::Inside(Box::new(Inside::open(&loaded.config, tasks).await?)));
         }
         let address = format!("http://{}", loaded.config.listen);
         let server = Server::new(&address, context.global.key.clone())?;

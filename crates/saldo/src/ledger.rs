@@ -8,29 +8,53 @@ use saldo_engine::settings::{ReconciliationSettings, Retention, Settings};
 use saldo_engine::tasks::Schedule;
 use saldo_orders_service::{HttpOrdersService, OrdersService};
 use saldo_store::{Rules, SharedStore};
+use saldo_store_postgres::{PostgresOptions, PostgresStore};
 use saldo_store_sqlite::{SqliteOptions, SqliteStore};
 
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::edge::{RandomIds, SystemClock, now, seed};
 use crate::no_orders_service::NoOrdersService;
 
-/// Opens the database, and makes it when it is missing.
+/// Opens the database that the address names. A missing file is made, and so is a missing schema on a server.
 ///
 /// # Errors
 /// When it cannot be opened safely.
-pub(crate) fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
-    let path = config.sqlite_path().map_err(anyhow::Error::msg)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-    }
-    let policy = config.policy()?;
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
     let rules = Rules {
-        policy,
+        policy: config.policy()?,
         ids: Box::new(RandomIds::default()),
     };
-    let store = SqliteStore::open(path, rules, SqliteOptions::default())?;
-    Ok(Arc::new(store))
+    match config.database.place().map_err(anyhow::Error::msg)? {
+        Place::Sqlite(path) => {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+            }
+            Ok(Arc::new(SqliteStore::open(
+                path,
+                rules,
+                SqliteOptions::default(),
+            )?))
+        }
+        Place::Postgres(address) => {
+            let store = PostgresStore::open(address, rules, PostgresOptions::default())
+                .await
+                .with_context(|| format!("{} cannot be opened", config.database))?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// The facts about an open database that say which one it is, for the log.
+pub(crate) async fn introduction(store: &SharedStore) -> anyhow::Result<String> {
+    const FACTS: [&str; 4] = ["kind", "version", "address", "schema_version"];
+    let facts = store.describe().await?;
+    let told: Vec<String> = facts
+        .iter()
+        .filter(|(name, _)| FACTS.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    Ok(told.join(", "))
 }
 
 /// The client of the orders service; one that explains itself when there are no credentials.

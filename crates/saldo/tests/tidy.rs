@@ -93,6 +93,7 @@ fn dependencies_point_one_way() {
             &[
                 "saldo-domain",
                 "saldo-store",
+                "saldo-store-postgres",
                 "saldo-store-sqlite",
                 "saldo-orders-service",
                 "saldo-simulator",

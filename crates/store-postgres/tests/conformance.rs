@@ -9,7 +9,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use saldo_store::Rules;
-use saldo_store::conformance::{Damage, Fixture, exercise};
+use saldo_store::conformance::{Damage, Effort, Fixture, exercise};
 use saldo_store_postgres::{PostgresOptions, PostgresStore};
 use support::{shared, unsafe_options};
 use tokio_postgres::NoTls;
@@ -126,7 +126,7 @@ fn statement(damage: &Damage) -> (&'static str, Values) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_passes_the_suite() {
-    Box::pin(exercise(|rules| fixture(rules, unsafe_options()))).await;
+    Box::pin(exercise(Effort::USUAL, |rules| fixture(rules, unsafe_options()))).await;
 }
 
 /// Behind a pooler that keeps no prepared statements, with transactions so small that every decision reads what
@@ -139,5 +139,5 @@ async fn postgres_passes_the_suite_with_unprepared_statements() {
         writers: 1,
         ..unsafe_options()
     };
-    Box::pin(exercise(move |rules| fixture(rules, options()))).await;
+    Box::pin(exercise(Effort::LITTLE, move |rules| fixture(rules, options()))).await;
 }

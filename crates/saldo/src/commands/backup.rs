@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use saldo_store_sqlite::{BackupProgress, back_up};
 use serde_json::json;
 
 use crate::commands::Context;
+use crate::config::Place;
 use crate::exit::End;
 use crate::output::is_watched;
 
-/// Copy the database to a file, also while a server runs.
+/// Copy an SQLite database to a file, also while a server runs.
 ///
 /// The copy is of one moment and in one file, checked and synced before it gets its name. Nobody waits for it. A file
 /// that exists is never overwritten. docs/operations.md says how to go back to a copy.
@@ -26,7 +27,15 @@ pub(crate) struct Arguments {
 
 /// Copies.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
-    let database = context.load()?.config.sqlite_path().map_err(anyhow::Error::msg)?;
+    let config = context.load()?.config;
+    let database = match config.database.place().map_err(anyhow::Error::msg)? {
+        Place::Sqlite(path) => path,
+        Place::Postgres(_) => bail!(
+            "{} is on a PostgreSQL server, and this command copies SQLite databases: copy it with the server's own \
+             means, such as pg_dump --format=custom; docs/operations.md says how",
+            config.database
+        ),
+    };
     let copy = arguments.file.clone();
     let bar = bar();
     let copying = tokio::task::spawn_blocking(move || {

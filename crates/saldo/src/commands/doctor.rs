@@ -16,7 +16,7 @@ use crate::output::{cell, is_watched, note, table};
 
 /// Check configuration, database, clock and orders service, and say how to mend what is wrong.
 ///
-/// The database itself is checked while no server has it open.
+/// An SQLite database itself is checked while no server has it open, one on PostgreSQL at any time.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  saldo doctor\n  saldo doctor --json\n  saldo doctor --send-test")]
 pub(crate) struct Arguments {
@@ -128,11 +128,6 @@ fn configuration(loaded: &Loaded, findings: &mut Findings) {
             "there is no file; the defaults are in force",
             "run `saldo init`",
         ),
-    }
-    if let Err(problems) = loaded.config.check_possible() {
-        for problem in problems.0 {
-            findings.wrong(AREA, problem, "change that setting");
-        }
     }
     let without_effect = loaded.config.without_effect();
     if !without_effect.is_empty() {

@@ -50,8 +50,7 @@ pub(crate) async fn run(_: Arguments, context: &Context) -> anyhow::Result<End> 
         ..context.overrides()
     };
     let config = config::load(&overrides)?.config;
-    config.check_possible()?;
-    let store = open_store(&config)?;
+    let store = open_store(&config).await?;
     let has_keys = !store.api_keys().await?.is_empty();
     let key = if has_keys {
         None
@@ -61,7 +60,7 @@ pub(crate) async fn run(_: Arguments, context: &Context) -> anyhow::Result<End> 
     store.close().await?;
     let made = json!({
         "config": path.display().to_string(),
-        "database": config.database,
+        "database": config.database.to_string(),
         "name": FIRST_KEY,
         "role": keys::word(Role::Admin),
         "key": key,
@@ -100,7 +99,7 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn human(made: &Value) -> String {
     let mut text = format!(
-        "Wrote {}.\nMade the database {}.\n\nNext: set base_url and jwt_secret in [orders_service], then run \
+        "Wrote {}.\nThe database {} is ready.\n\nNext: set base_url and jwt_secret in [orders_service], then run \
          `saldo doctor` and `saldo serve`.\n\n",
         cell(made, "/config"),
         cell(made, "/database")

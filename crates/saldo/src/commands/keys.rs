@@ -13,7 +13,8 @@ use crate::output::{cell, items, rows, table};
 
 /// Make, list and revoke API keys.
 ///
-/// Keys are kept in the database, so the server must not be running meanwhile.
+/// Keys are kept in the database. On SQLite the server must not be running meanwhile; on PostgreSQL a change counts
+/// within two seconds.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  saldo keys add till-1 --role operator")]
 pub(crate) struct Arguments {
@@ -49,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if is_held(&config)? {
         anyhow::bail!("a running server holds the database; stop it, change the keys, and start it again");
     }
-    let store = open_store(&config)?;
+    let store = open_store(&config).await?;
     let end = match arguments.action {
         Action::Add { name, role } => {
             let key = keys::make(&store, &name, role.role()).await?;

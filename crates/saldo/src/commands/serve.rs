@@ -19,7 +19,7 @@ use crate::alerting;
 use crate::commands::Context;
 use crate::config::{self, Config, Loaded, Overrides};
 use crate::exit::End;
-use crate::ledger::{engine_options, open_store};
+use crate::ledger::{engine_options, introduction, open_store};
 use crate::logging;
 use crate::notify::notify;
 use crate::report_post;
@@ -54,11 +54,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         ..context.overrides()
     };
     let loaded = config::load(&overrides)?;
-    loaded.config.check_possible()?;
     let log_filter = logging::start(&loaded.config.log)?;
     tell_configuration(&loaded);
 
-    let store = open_store(&loaded.config)?;
+    let store = open_store(&loaded.config).await?;
+    tracing::info!(database = introduction(&store).await?, "the ledger is open");
     let has_keys = !store.api_keys().await?.is_empty();
     let address = checked_address(&loaded.config, has_keys)?;
     let listener = TcpListener::bind(address)
@@ -119,7 +119,7 @@ fn tell_configuration(loaded: &Loaded) {
         version = env!("CARGO_PKG_VERSION"),
         configuration = file,
         environment = loaded.variables.join(" "),
-        database = loaded.config.database,
+        database = %loaded.config.database,
         "saldo starts"
     );
     let without_effect = loaded.config.without_effect();

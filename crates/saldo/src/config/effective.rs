@@ -2,6 +2,7 @@
 
 use toml::{Table, Value};
 
+use super::database::Database;
 use super::environment::SECRETS;
 use super::merge::known_keys;
 
@@ -51,6 +52,10 @@ fn collect(table: &Table, prefix: &str, rows: &mut Vec<(String, String)>) {
             Value::String(text) if !text.is_empty() && SECRETS.contains(&key.as_str()) => {
                 rows.push((key, "[hidden]".to_owned()));
             }
+            Value::String(text) if key == "database" => {
+                let shown = Database::from(text.clone()).to_string();
+                rows.push((key, Value::String(shown).to_string()));
+            }
             Value::String(text) => rows.push((key, without_password(text))),
             value => rows.push((key, value.to_string())),
         }
@@ -60,7 +65,7 @@ fn collect(table: &Table, prefix: &str, rows: &mut Vec<(String, String)>) {
 /// A text in quotes; the user and password of an address are masked.
 fn without_password(text: &str) -> String {
     let masked = match text.split_once("://") {
-        Some((scheme, rest)) => match rest.split_once('@') {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
             Some((_, host)) => format!("{scheme}://[hidden]@{host}"),
             None => text.to_owned(),
         },
@@ -90,6 +95,10 @@ mod tests {
         .unwrap();
         let rows = effective(&settings);
         assert_eq!(rows[0].1, "\"postgres://[hidden]@host/saldo\"");
+        assert_eq!(
+            without_password("https://me:a@hush@host/"),
+            "\"https://[hidden]@host/\""
+        );
         assert!(!format!("{rows:?}").contains("hush"), "{rows:?}");
         assert!(rows.contains(&("orders_service.token".to_owned(), "\"\"".to_owned())));
     }

@@ -8,7 +8,7 @@ use super::merge::{known_keys, nearest};
 const PREFIX: &str = "SALDO_";
 /// Variables of ours that are flags of the command line and no settings.
 const FLAGS: [&str; 3] = ["SALDO_CONFIG", "SALDO_SERVER", "SALDO_KEY"];
-/// Settings that may also be read from a file named by `…_FILE`.
+/// Settings that are never shown.
 pub(super) const SECRETS: [&str; 5] = [
     "orders_service.jwt_secret",
     "orders_service.token",
@@ -16,6 +16,11 @@ pub(super) const SECRETS: [&str; 5] = [
     "channels.email.smtp_url",
     "channels.webhook.secret",
 ];
+
+/// Whether a setting may also be read from a file named by `…_FILE`: it is secret, or a password may stand in it.
+fn may_be_in_file(key: &str) -> bool {
+    key == "database" || SECRETS.contains(&key)
+}
 
 /// The variable of a setting.
 pub(super) fn variable(key: &str) -> String {
@@ -72,8 +77,7 @@ fn found<'k>(name: &str, text: String, keys: &'k [String]) -> Result<Option<(&'k
     if let Some(key) = keys.iter().find(|key| variable(key) == name) {
         return Ok(Some((key, text)));
     }
-    let is_file_of =
-        |key: &&String| SECRETS.contains(&key.as_str()) && format!("{}_FILE", variable(key)) == name;
+    let is_file_of = |key: &&String| may_be_in_file(key) && format!("{}_FILE", variable(key)) == name;
     let Some(key) = keys.iter().find(is_file_of) else {
         return Ok(None);
     };
@@ -85,7 +89,8 @@ fn found<'k>(name: &str, text: String, keys: &'k [String]) -> Result<Option<(&'k
 
 fn unknown(name: &str, keys: &[String]) -> String {
     let mut variables: Vec<_> = keys.iter().map(|key| variable(key)).collect();
-    variables.extend(SECRETS.iter().map(|key| format!("{}_FILE", variable(key))));
+    let in_files = keys.iter().filter(|key| may_be_in_file(key));
+    variables.extend(in_files.map(|key| format!("{}_FILE", variable(key))));
     match nearest(name, variables.iter().map(String::as_str)) {
         Some(nearest) => format!("there is no setting for the variable {name}; did you mean {nearest}?"),
         None => format!("there is no setting for the variable {name}"),
@@ -211,6 +216,9 @@ mod tests {
             ("SALDO_ORDERS_SERVICE__JWT_SECRET", "other"),
         ]);
         assert!(problems[0].contains("set twice"), "{problems:?}");
+        let (settings, _, problems) = laid_over(&[("SALDO_DATABASE_FILE", path)]);
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(settings["database"].as_str(), Some("hush"));
         let (_, _, problems) = laid_over(&[("SALDO_CHANNELS__WEBHOOK__SECRET_FILE", "/nowhere/at/all")]);
         assert!(problems[0].contains("cannot be read"), "{problems:?}");
     }

@@ -117,7 +117,7 @@ mod tests {
         };
         let config = assembled(text, &variables, &overrides).unwrap();
         assert_eq!(config.listen, "127.0.0.1:3");
-        assert_eq!(config.database, "sqlite://environment.db");
+        assert_eq!(config.database.to_string(), "sqlite://environment.db");
         assert_eq!(config.retry.max_retries, 1);
         assert_eq!(config.retry.max_delay, 3600);
     }

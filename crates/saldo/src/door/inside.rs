@@ -12,7 +12,7 @@ use saldo_web::WebOptions;
 use tower::ServiceExt as _;
 
 use super::{Answer, Question};
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::ledger::{engine_options, open_store};
 use crate::output::note;
 
@@ -42,11 +42,10 @@ impl Inside {
     /// Opens the database.
     ///
     /// # Errors
-    /// When it cannot be opened, or the settings ask for what this version cannot do.
-    pub(crate) fn open(config: &Config, tasks: Tasks) -> anyhow::Result<Self> {
-        config.check_possible()?;
-        let is_new = config.sqlite_path().is_ok_and(|path| !path.exists());
-        let store = open_store(config)?;
+    /// When it cannot be opened.
+    pub(crate) async fn open(config: &Config, tasks: Tasks) -> anyhow::Result<Self> {
+        let is_new = matches!(config.database.place(), Ok(Place::Sqlite(path)) if !path.exists());
+        let store = open_store(config).await?;
         if is_new {
             // Whoever stands in the wrong folder must not take an empty ledger for theirs.
             note(&format!(
@@ -122,12 +121,13 @@ impl Inside {
     }
 }
 
-/// Whether another process has the database open: it holds a lock on a file beside it.
+/// Whether another process has the database open, and no other may: it holds a lock on a file beside it. A database on
+/// a server is open to everyone.
 ///
 /// # Errors
 /// When the lock file is there and cannot be looked at.
 pub(crate) fn is_held(config: &Config) -> anyhow::Result<bool> {
-    let Ok(database) = config.sqlite_path() else {
+    let Ok(Place::Sqlite(database)) = config.database.place() else {
         return Ok(false);
     };
     let mut lock = database.into_os_string();

@@ -37,12 +37,47 @@ fn a_misspelt_variable_names_the_nearest_one() {
 }
 
 #[test]
-fn settings_that_this_version_cannot_do_are_refused() {
+fn a_database_that_cannot_be_reached_is_told_without_its_password() {
     let folder = Folder::new();
-    folder.write("saldo.toml", "database = \"postgres://h/saldo\"");
+    folder.write(
+        "saldo.toml",
+        "database = \"postgresql://me:hush@127.0.0.1:9/saldo?connect_timeout=1\"",
+    );
+    for command in [
+        ["serve", "--listen=127.0.0.1:0"],
+        ["stock", "list"],
+        ["doctor", "--json"],
+    ] {
+        let ran = folder.run(&command);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(told.contains("[hidden]@127.0.0.1:9/saldo"), "{told}");
+        assert!(!told.contains("hush"), "{told}");
+    }
+}
+
+#[test]
+fn a_database_of_an_unknown_kind_is_refused() {
+    let folder = Folder::new();
+    folder.write("saldo.toml", "database = \"mysql://me:hush@h/saldo\"");
     let ran = folder.run(&["serve"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("SQLite only"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("postgresql://") && !ran.stderr.contains("hush"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn only_sqlite_databases_are_copied_to_a_file() {
+    let folder = Folder::new();
+    let database = ["--database", "postgresql://me:hush@127.0.0.1:9/saldo"];
+    let ran = folder.run(&[&database[..], &["backup", "copy.db"]].concat());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("pg_dump") && !ran.stderr.contains("hush"),
+        "{ran:?}"
+    );
 }
 
 #[test]

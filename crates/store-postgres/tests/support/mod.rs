@@ -1,215 +1,24 @@
-//! A private PostgreSQL cluster for tests: made once a test binary, in a temporary directory, reached over a socket
-//! in it, and removed at the end. A server that runs on the machine is never touched.
+//! What the tests share: a private cluster, made once a test binary, and stores on it.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod cluster;
 
+use std::sync::OnceLock;
+
+pub(crate) use cluster::Cluster;
+use cluster::stop_at_exit;
 use saldo_domain::ids::CountedIds;
 use saldo_domain::policy::Policy;
 use saldo_domain::retry::RetryPolicy;
 use saldo_domain::text::Warehouse;
 use saldo_store::Rules;
 use saldo_store_postgres::{PostgresOptions, PostgresStore};
-use tokio_postgres::{Client, NoTls};
-
-const HOW_TO_INSTALL: &str = "the tests need the programs of a PostgreSQL server, 14 or newer, and start one of their \
-     own: apt-get install postgresql, or name their directory in SALDO_POSTGRES_BIN";
-
-/// A cluster that is there as long as this value.
-pub(crate) struct Cluster {
-    directory: PathBuf,
-    binaries: PathBuf,
-    databases: AtomicU32,
-}
-
-/// Where `initdb` and `pg_ctl` are.
-fn binaries() -> PathBuf {
-    let mut places: Vec<PathBuf> = std::env::var_os("SALDO_POSTGRES_BIN")
-        .into_iter()
-        .map(PathBuf::from)
-        .collect();
-    let mut installed: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|version| version.path().join("bin"))
-        .collect();
-    // The newest first.
-    installed.sort();
-    places.extend(installed.into_iter().rev());
-    places.extend(std::env::split_paths(
-        &std::env::var_os("PATH").unwrap_or_default(),
-    ));
-    places
-        .into_iter()
-        .find(|place| place.join("initdb").is_file() && place.join("pg_ctl").is_file())
-        .unwrap_or_else(|| panic!("{HOW_TO_INSTALL}"))
-}
-
-fn is_root() -> bool {
-    std::process::Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-/// A server refuses to run as root: there, its programs run as a user without rights.
-fn command(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    let user = if user_exists("postgres") {
-        "postgres"
-    } else {
-        "nobody"
-    };
-    command
-        .args(["--reuid", user, "--regid"])
-        .arg(if user == "postgres" { "postgres" } else { "nogroup" })
-        .args(["--clear-groups", "--"])
-        .arg(program);
-    command
-}
-
-fn user_exists(name: &str) -> bool {
-    Command::new("id")
-        .args(["-u", name])
-        .output()
-        .is_ok_and(|output| output.status.success())
-}
-
-fn succeed(command: &mut Command) -> Output {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; {HOW_TO_INSTALL}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
-impl Cluster {
-    /// Makes and starts a cluster with settings.
-    pub(crate) fn start(settings: &[&str]) -> Self {
-        let binaries = binaries();
-        let directory = tempfile::Builder::new()
-            .prefix("saldo-pg-")
-            .tempdir()
-            .unwrap()
-            .keep();
-        if is_root() {
-            let user = if user_exists("postgres") {
-                "postgres"
-            } else {
-                "nobody"
-            };
-            succeed(Command::new("chown").arg(user).arg(&directory));
-        }
-        let data = directory.join("data");
-        succeed(
-            command(&binaries.join("initdb"))
-                .args([
-                    "--username=saldo",
-                    "--auth=trust",
-                    "--encoding=UTF8",
-                    "--no-locale",
-                    "--no-sync",
-                    "-D",
-                ])
-                .arg(&data)
-                .current_dir(&directory),
-        );
-        let cluster = Self {
-            directory,
-            binaries,
-            databases: AtomicU32::new(0),
-        };
-        cluster.configure(settings);
-        cluster.control(&["-w", "-t", "60", "start"]);
-        cluster
-    }
-
-    /// Adds settings; they count from the next start.
-    pub(crate) fn configure(&self, settings: &[&str]) {
-        use std::io::Write;
-        let path = self.directory.join("data/postgresql.conf");
-        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
-        let socket = self.directory.display();
-        writeln!(
-            file,
-            "listen_addresses = ''\nunix_socket_directories = '{socket}'\nmax_connections = 200\n{}",
-            settings.join("\n")
-        )
-        .unwrap();
-    }
-
-    /// Runs `pg_ctl`.
-    pub(crate) fn control(&self, arguments: &[&str]) {
-        succeed(
-            command(&self.binaries.join("pg_ctl"))
-                .arg("-D")
-                .arg(self.directory.join("data"))
-                .arg("-l")
-                .arg(self.directory.join("log"))
-                .args(arguments)
-                .current_dir(&self.directory),
-        );
-    }
-
-    /// The address of a database.
-    pub(crate) fn url(&self, database: &str) -> String {
-        let socket = self.directory.display().to_string().replace('/', "%2F");
-        format!("postgresql://saldo@{socket}/{database}")
-    }
-
-    /// A connection past the store.
-    pub(crate) async fn connect(&self, database: &str) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
-    }
-
-    /// A new database, empty.
-    pub(crate) async fn database(&self) -> String {
-        self.database_like("template1").await
-    }
-
-    /// A new database as another one is.
-    pub(crate) async fn database_like(&self, template: &str) -> String {
-        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let client = self.connect("postgres").await;
-        client
-            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
-            .await
-            .unwrap();
-        name
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = command(&self.binaries.join("pg_ctl"))
-            .arg("-D")
-            .arg(self.directory.join("data"))
-            .args(["-m", "immediate", "-w", "stop"])
-            .current_dir("/")
-            .output();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
 
 /// The cluster that the tests of this binary share. It does not sync, since no test of it crashes it.
 pub(crate) fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let cluster = Cluster::start(&[
+        let cluster = Cluster::start_in_memory(&[
             "fsync = off",
             "synchronous_commit = off",
             "full_page_writes = off",
@@ -217,21 +26,6 @@ pub(crate) fn shared() -> &'static Cluster {
         stop_at_exit(&cluster);
         cluster
     })
-}
-
-/// A static is never dropped: a shell that waits for this process stops the cluster when it is gone.
-fn stop_at_exit(cluster: &Cluster) {
-    let script = format!(
-        "while kill -0 {process} 2>/dev/null; do sleep 1; done; \
-         kill -QUIT $(head -1 {directory}/data/postmaster.pid); sleep 1; rm -rf {directory}",
-        process = std::process::id(),
-        directory = cluster.directory.display(),
-    );
-    // It belongs to nobody, so that nobody need wait for it.
-    Command::new("sh")
-        .args(["-c", "setsid sh -c \"$0\" </dev/null >/dev/null 2>&1 &", &script])
-        .status()
-        .unwrap();
 }
 
 /// Settings for tests.

@@ -7,7 +7,7 @@ use saldo_store::{SharedStore, StoreError};
 use super::Findings;
 use super::near_duplicates::near_duplicates;
 use crate::commands::Context;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::door::{Door, Question, is_held};
 use crate::edge::now;
 use crate::ledger::open_store;
@@ -19,11 +19,6 @@ const YOUNGER_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// Checks the database, or asks the server that has it open.
 pub(super) async fn check(config: &Config, context: &Context, findings: &mut Findings) {
-    let path = match config.sqlite_path() {
-        Ok(path) => path,
-        // The configuration's own check has said so.
-        Err(_) => return,
-    };
     match is_held(config) {
         Ok(true) => return ask_server(context, findings).await,
         Ok(false) => {}
@@ -32,12 +27,14 @@ pub(super) async fn check(config: &Config, context: &Context, findings: &mut Fin
             return;
         }
     }
-    if !path.exists() {
+    if let Ok(Place::Sqlite(path)) = config.database.place()
+        && !path.exists()
+    {
         let what = format!("there is none at {} yet", path.display());
         findings.note(AREA, what, "`saldo init` or `saldo serve` makes it");
         return;
     }
-    let store = match open_store(config) {
+    let store = match open_store(config).await {
         Ok(store) => store,
         Err(error) => {
             findings.wrong(AREA, format!("{error:#}"), "see what the message says");
