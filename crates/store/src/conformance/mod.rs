@@ -69,11 +69,34 @@ impl IdSource for GrowingIds {
     }
 }
 
+/// How much of what is random is tried; the scenarios are always told, all of them, and so are the histories that once
+/// failed. `SALDO_CONFORMANCE_CASES` and `SALDO_HISTORIES` in the environment ask for more, or fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// Sequences of requests whose outcomes and rows are compared with the model's.
+    pub compared: u32,
+    /// Seeds from which histories of each kind are drawn, and checked against the rules.
+    pub histories: u64,
+}
+
+impl Effort {
+    /// What finds most mistakes within a minute or two.
+    pub const USUAL: Self = Self {
+        compared: 100,
+        histories: 25,
+    };
+    /// For a backend that passes the suite already, in another configuration.
+    pub const LITTLE: Self = Self {
+        compared: 20,
+        histories: 4,
+    };
+}
+
 /// Runs everything.
 ///
 /// # Panics
 /// When the backend breaks the contract; the message says where.
-pub async fn exercise<F, Made>(make: F)
+pub async fn exercise<F, Made>(effort: Effort, make: F)
 where
     F: Fn(Rules) -> Made,
     Made: Future<Output = Fixture>,
@@ -97,12 +120,13 @@ where
     batches::what_became_of_operations_is_counted_once_committed(&make(forms::rules()).await).await;
     batches::callers_at_once_lose_nothing(&make(forms::rules()).await).await;
     violations::planted_violations_are_found(&make).await;
-    same_as_model::any_requests_end_as_in_the_model(&make).await;
+    same_as_model::any_requests_end_as_in_the_model(&make, effort).await;
     what_reconciliation_needs(&make).await;
     alerts::exercise(&make).await;
     housekeeping::exercise(&make).await;
     what_reports_need(&make).await;
     rules::exercise_rules(&make).await;
+    rules::histories::exercise(&make, effort).await;
 }
 
 async fn what_reports_need<F, Made>(make: &F)
@@ -154,6 +178,6 @@ mod tests {
 
     #[tokio::test]
     async fn the_model_passes_its_own_suite() {
-        exercise(|rules| async { Fixture::of_memory(rules) }).await;
+        exercise(Effort::USUAL, |rules| async { Fixture::of_memory(rules) }).await;
     }
 }

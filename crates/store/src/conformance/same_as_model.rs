@@ -10,18 +10,16 @@ use saldo_domain::delivery::Claim;
 use super::dump::dump;
 use super::forms::{at, policy};
 use super::random::{self, Step};
-use super::{Fixture, GrowingIds, housekeeping};
+use super::{Effort, Fixture, GrowingIds, housekeeping};
 use crate::contract::{Rules, Store};
 use crate::memory::MemoryStore;
 
-/// Histories tried in one run of the suite; `SALDO_CONFORMANCE_CASES` asks for more.
-const CASES: u32 = 150;
 /// Shorter histories tried to explain a failure.
 const SHORTER_MAX: usize = 400;
 /// Requests given to the backend together.
 const TOGETHER: [usize; 4] = [1, 3, 2, 7];
 
-pub(super) async fn any_requests_end_as_in_the_model<F, Made>(make: &F)
+pub(super) async fn any_requests_end_as_in_the_model<F, Made>(make: &F, effort: Effort)
 where
     F: Fn(Rules) -> Made,
     Made: Future<Output = Fixture>,
@@ -29,7 +27,7 @@ where
     let cases = std::env::var("SALDO_CONFORMANCE_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
-        .unwrap_or(CASES);
+        .unwrap_or(effort.compared);
     let seed = std::env::var("SALDO_CONFORMANCE_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
