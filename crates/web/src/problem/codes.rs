@@ -64,6 +64,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "While there are no keys, only programs on this computer and pages of this server may ask. Make a key with `saldo keys`.",
     ),
     problem(
+        "alert_unknown",
+        404,
+        "No such alert",
+        "There is no alert of that id, or it ended so long ago that it was forgotten.",
+    ),
+    problem(
         "mapping_unknown",
         404,
         "No such mapping",
@@ -106,12 +112,6 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "There is no review of that id.",
     ),
     problem(
-        "alert_unknown",
-        404,
-        "No such alert",
-        "There is no alert of that id, or it ended so long ago that it was forgotten.",
-    ),
-    problem(
         "run_unknown",
         404,
         "No such run",
@@ -140,6 +140,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         408,
         "The body did not arrive",
         "It stood still for too long. Nothing was changed; send it again.",
+    ),
+    problem(
+        "alert_changed",
+        409,
+        "The alert has changed meanwhile",
+        "Somebody else acknowledged or ended it at the same moment. Ask for it again, then decide.",
     ),
     problem(
         "already_resolved",

@@ -27,7 +27,7 @@ async fn unknown_paths_are_problems_too() {
         "/api",
         "/api/v1/stock-sync",
         "/api/v1/stock-sync/alert",
-        "/metrics",
+        "/metric",
         "/a%00b",
         "//healthz",
     ] {
