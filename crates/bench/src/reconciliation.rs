@@ -110,7 +110,7 @@ impl Bench {
         let token = bearer_token(&options.jwt_secret, USER)?;
         let simulator = Simulator::start(options, TcpListener::bind("127.0.0.1:0").await?)?;
         let http = HttpOptions::new(
-            &simulator.base_url(),
+            simulator.base_url(),
             Credentials::Token(SecretText::new(token.clone())),
         );
         let client = HttpOrdersService::new(http, std::sync::Arc::new(|| RealClock.now()))?;

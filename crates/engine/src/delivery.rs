@@ -328,9 +328,12 @@ async fn settle(core: &Core, claim: &Claim, outcome: AttemptOutcome, took_ms: u6
     for attempt in 1..=SETTLE_TRIES_MAX {
         request.now = core.now();
         match core.store.execute(request.clone()).await {
-            Ok(Outcome::Settled(SettleOutcome::Recorded { operations, due_at, .. })) => {
+            Ok(Outcome::Settled(SettleOutcome::Recorded {
+                operations, due_at, ..
+            })) => {
                 if let Some(due_at) = due_at.filter(|_| attempt::error_of(&settled).is_some()) {
-                    core.metrics.retry_wait(due_at.duration_since(request.now).as_secs_f64());
+                    core.metrics
+                        .retry_wait(due_at.duration_since(request.now).as_secs_f64());
                 }
                 for id in operations {
                     core.tell(Event::Operation { id });

@@ -64,7 +64,9 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 /// As [`migrate`], and when there is no ledger in the file.
 pub(crate) fn known_version(connection: &Connection) -> Result<usize, StoreError> {
     match verified_version(connection)? {
-        0 => Err(StoreError::Unavailable("there is no ledger in the file yet".to_owned())),
+        0 => Err(StoreError::Unavailable(
+            "there is no ledger in the file yet".to_owned(),
+        )),
         version => Ok(version),
     }
 }

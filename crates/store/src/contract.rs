@@ -38,7 +38,9 @@ pub struct Rules {
 /// Every method is bounded in rows and time by the backend. What a write method acknowledged has reached the
 /// disk.
 #[async_trait]
-pub trait Store: Reconciliations + Rollouts + Tasks + Housekeeping + Reports + Alerts + Send + Sync + 'static {
+pub trait Store:
+    Reconciliations + Rollouts + Tasks + Housekeeping + Reports + Alerts + Send + Sync + 'static
+{
     /// Decides a request and stores what it changes, in one transaction that it may share with other requests
     /// waiting at the same moment. A request that is refused spoils no other.
     async fn execute(&self, request: Request) -> Result<Outcome, StoreError>;

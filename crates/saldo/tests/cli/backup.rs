@@ -48,7 +48,10 @@ fn a_copy_of_nothing_is_refused() {
     let folder = Folder::new();
     let refused = folder.run(&["backup", "copy.db"]);
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.stderr.contains("saldo.db cannot be opened"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("saldo.db cannot be opened"),
+        "{refused:?}"
+    );
     assert!(!folder.path().join("saldo.db").exists());
     assert!(!folder.path().join("copy.db").exists());
 }

@@ -107,6 +107,10 @@ pub(super) async fn what_became_of_operations_is_counted_once_committed(fixture:
     counted.sort();
     assert_eq!(
         counted,
-        ["adjustment completed 1", "adjustment created 1", "deduction created 1"]
+        [
+            "adjustment completed 1",
+            "adjustment created 1",
+            "deduction created 1"
+        ]
     );
 }

@@ -300,7 +300,11 @@ pub(super) async fn a_discrepancy_seen_again_is_the_same_one(fixture: &Fixture) 
         last_seen_at: at(20),
         ..first[0].clone()
     };
-    assert_eq!(again, std::slice::from_ref(&expected), "it says what was found last");
+    assert_eq!(
+        again,
+        std::slice::from_ref(&expected),
+        "it says what was found last"
+    );
     let again = recorded(fixture, 2, 25, vec![found(&one, NotDelivered, Watched)]).await;
     assert_eq!(again, [expected], "and not twice in a run");
     // What the run saw stays open, what it looked at and did not see is gone, what it did not look at stays.

@@ -193,7 +193,10 @@ fn histories(tables: &Tables, found: &mut Vec<Violation>) {
         let log = tables.log.get(&operation.id).map_or(&[][..], Vec::as_slice);
         // The clean-up may have removed the log of what was finished: all of it, as it was then.
         let begins_later = !operation.status.is_unfinished();
-        let first = log.first().filter(|_| begins_later).map_or(1, |entry| entry.version);
+        let first = log
+            .first()
+            .filter(|_| begins_later)
+            .map_or(1, |entry| entry.version);
         let mut version = first - 1;
         let mut status = None;
         for entry in log {

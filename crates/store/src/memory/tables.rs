@@ -8,7 +8,8 @@ use saldo_domain::changes::{Changes, DeliveryChange, FileChange};
 use saldo_domain::delivery::Delivery;
 use saldo_domain::discrepancy::{Discrepancy, Run, Watermark};
 use saldo_domain::ids::{
-    AccountId, AlertId, DiscrepancyId, LineItemId, MessageId, OperationId, OrderKey, ReportId, ReviewId, RunId,
+    AccountId, AlertId, DiscrepancyId, LineItemId, MessageId, OperationId, OrderKey, ReportId, ReviewId,
+    RunId,
 };
 use saldo_domain::operation::{LogEntry, Operation};
 use saldo_domain::order::Order;

@@ -81,7 +81,14 @@ async fn acting_and_configuring_need_more_than_reading() {
 #[tokio::test(start_paused = true)]
 async fn what_is_open_to_everyone_needs_no_key() {
     let world = World::with_keys().await;
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/", "/docs/problems"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/docs/",
+        "/docs/problems",
+    ] {
         assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
     }
 }
