@@ -9,6 +9,7 @@ use crate::draft::Draft;
 use crate::ids::{AccountId, ReviewId};
 use crate::limits::RETRIED_TOGETHER_MAX;
 use crate::operation::{Action, OperationStatus, WaitingFor};
+use crate::order::Standing;
 use crate::review::{ReviewReason, Subject};
 use crate::view::{Key, ListKey, OrderFile, Stop};
 
@@ -99,7 +100,7 @@ pub(super) fn end(draft: &mut Draft<'_>, review: ReviewId) -> Result<OutageOutco
                 outcome.moved += 1;
             }
         }
-        level::owe(draft, &mut file);
+        owe_again(draft, &mut file);
         draft.put(file);
     }
     if !outcome.more
@@ -119,8 +120,21 @@ pub(super) fn revive_failed(draft: &mut Draft<'_>, file: &mut OrderFile) -> Resu
             revive(draft, operation)?;
         }
     }
-    level::owe(draft, file);
+    owe_again(draft, file);
     Ok(())
+}
+
+/// What was given up is owed again. Of a merged form, whose true flag nobody confirmed, an attempt before may have
+/// arrived all the same, and a delivery given up keeps no doubts.
+fn owe_again(draft: &Draft<'_>, file: &mut OrderFile) {
+    level::owe(draft, file);
+    let is_merged = matches!(file.order.standing, Standing::Merged { .. });
+    if let Some(delivery) = &mut file.delivery
+        && is_merged
+        && file.order.flag_confirmed.is_none()
+    {
+        delivery.doubts.remember(true, draft.now);
+    }
 }
 
 /// A failed operation waits for delivery again, with fresh retries.
