@@ -112,13 +112,13 @@ async fn the_shop_s_program_goes_through_the_four_phases_and_back() {
 
     // Phase 1: Saldo runs, and is off.
     let (order, form) = world.order("off");
-    let told = world.shop(&[form.clone()]);
+    let told = world.shop(std::slice::from_ref(&form));
     world.expect(&told[0], "old way", order, 100).await;
 
     // Phase 2: shadow.
     world.saldo(&["mode", "set", "shadow"]);
     let (watched, watched_form) = world.order("shadow");
-    let told = world.shop(&[watched_form.clone()]);
+    let told = world.shop(std::slice::from_ref(&watched_form));
     world.expect(&told[0], "old way", watched, 100).await;
     world.saldo(&["reconcile"]);
     let report = world.saldo(&["mode", "report"]);
