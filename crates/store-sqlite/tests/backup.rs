@@ -117,7 +117,7 @@ async fn a_copy_of_a_database_that_is_written_to_is_of_one_moment() {
             .unwrap();
         let after = quantities(&store).await;
         assert_eq!(made.bytes, std::fs::metadata(&copy).unwrap().len());
-        let watched = watched.lock().unwrap();
+        let watched = std::mem::take(&mut *watched.lock().unwrap());
         let last = watched.last().unwrap();
         assert!(last.pages == last.pages_done && last.pages > 100, "{last:?}");
         assert!(
@@ -126,8 +126,6 @@ async fn a_copy_of_a_database_that_is_written_to_is_of_one_moment() {
                 .all(|two| two[0].pages_done < two[1].pages_done),
             "it never begins again"
         );
-        drop(watched);
-
         let restored = open(&copy);
         let held = quantities(&restored).await;
         assert_eq!(held[0], held[1], "no half of a transaction");
@@ -153,7 +151,7 @@ async fn a_copy_is_one_file_that_only_its_owner_reads() {
     let store = open(&path);
     store.execute(receipt()).await.unwrap();
     back_up(&path, &copy, |_| ()).unwrap();
-    assert_eq!(files_in(copies.path()), [copy.clone()]);
+    assert_eq!(files_in(copies.path()), std::slice::from_ref(&copy));
     assert_eq!(
         std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
         0o600
