@@ -104,6 +104,8 @@ pub(super) struct Comparer<'r> {
     pub(super) reader: &'r Reader,
     pub(super) rollout: &'r Rollout,
     pub(super) auto_fix: bool,
+    /// What was bought after this moment the poller takes in by itself, if it pulls.
+    pub(super) pulled_after: Option<Timestamp>,
 }
 
 impl Comparer<'_> {
@@ -223,7 +225,7 @@ impl Comparer<'_> {
         let acts = self.rollout.acting(&row.key) == Acting::On;
         Bounds {
             auto_fix: self.auto_fix && acts,
-            young: self.is_young(row),
+            young: self.is_young(row) || self.is_the_pollers(row),
             live: self.core.live_orders() == Some(true),
         }
     }
@@ -236,6 +238,13 @@ impl Comparer<'_> {
         latest.is_some_and(|latest| {
             self.core.now().duration_since(latest) < SignedDuration::from_hours(hours.clamp(0, 876_000))
         })
+    }
+
+    /// Whether the poller has still to come to an order, at whatever age: which of both is there first must make no
+    /// difference.
+    fn is_the_pollers(&self, row: &Row) -> bool {
+        let is_after = |moment| row.bought_at().is_some_and(|bought_at| bought_at > moment);
+        row.file.is_none() && self.pulled_after.is_some_and(is_after)
     }
 
     fn found(&self, row: &Row, difference: Difference) -> (Found, Option<Command>) {

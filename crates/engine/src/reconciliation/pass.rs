@@ -377,12 +377,19 @@ impl<'r> Pass<'r> {
         Ok(())
     }
 
+    /// Where the poller's backlog began when the pass did; none when nothing is pulled.
+    fn pulled_after(&self) -> Option<Timestamp> {
+        let is_pulling = self.service.core().settings.poll_seconds > 0;
+        is_pulling.then(|| self.watermark.landed.unwrap_or(Timestamp::MIN))
+    }
+
     async fn ask_about(&self, rows: &mut [Row]) -> Vec<Compared> {
         let comparer = Comparer {
             core: self.service.core(),
             reader: &self.reader,
             rollout: &self.rollout,
             auto_fix: self.run.scope.auto_fix,
+            pulled_after: self.pulled_after(),
         };
         let comparer = &comparer;
         let asked: Vec<BoxFuture<'_, Compared>> =

@@ -206,3 +206,30 @@ fn one_order_whose_flag_cannot_be_asked_for_does_not_make_the_others_wait() {
         world.assert_at_rest().await;
     });
 }
+
+#[test]
+fn orders_of_a_long_outage_that_a_run_reaches_before_the_poller_are_deducted_and_not_asked_about() {
+    simulate(async {
+        let mut world = World::without_engine(setup(Settings {
+            requests_per_second: 20,
+            account_requests_per_second: 20,
+            ..polling()
+        }))
+        .await;
+        for number in 0..900 {
+            world.buy(&order(1, number), 10 + 10 * number as i64);
+        }
+        world.start();
+        let result = world.reconcile().await;
+        assert!(
+            found(&result).iter().all(|one| *one == (MissedOrder, AutoFixed)),
+            "{result:?}"
+        );
+        hours(1).await;
+        assert_eq!(world.stock().await, 1_000_000 - 900);
+        assert!(world.all_reviews().await.is_empty());
+        // Over a moment that the poller has passed it takes in nothing: there, a person is asked.
+        world.buy(&order(1, 1_000), 60 * 24 * 20);
+        assert_eq!(found(&world.reconcile().await), [(MissedOrder, Review)]);
+    });
+}
