@@ -1,7 +1,7 @@
 //! What follows from how one order stands here and at the orders service: the table of section 7.
 //!
 //! [`about_copy`] looks at the order itself, [`about_flag`] at its stock flag. Either may ask for more certainty first:
-//! a list that shows a flag, or that fails to show an order, is only a hint. [`look`] finds how an order stands.
+//! a list that shows a flag, or that fails to show an order, is only a hint. [`look()`] finds how an order stands.
 
 mod look;
 

@@ -52,7 +52,10 @@ async fn a_database_migrated_by_something_else_is_refused() {
     support::open(&url, unsafe_options()).await.close().await.unwrap();
     let client = shared().connect(&database).await;
     client
-        .execute("UPDATE saldo.migration SET checksum = 'other' WHERE version = 1", &[])
+        .execute(
+            "UPDATE saldo.migration SET checksum = 'other' WHERE version = 1",
+            &[],
+        )
         .await
         .unwrap();
     let refused = refusal(&url, unsafe_options()).await;
@@ -97,7 +100,13 @@ async fn the_durability_settings_are_told() {
     assert_eq!(fact("kind"), Some("postgresql"));
     assert_eq!(fact("fsync"), Some("off"));
     assert_eq!(fact("schema_version"), Some("4 of 4"));
-    for name in ["version", "synchronous_commit", "full_page_writes", "database_bytes", "address"] {
+    for name in [
+        "version",
+        "synchronous_commit",
+        "full_page_writes",
+        "database_bytes",
+        "address",
+    ] {
         assert!(fact(name).is_some_and(|value| !value.is_empty()), "{name}");
     }
 }

@@ -3,7 +3,7 @@
 //! What goes, and what is left behind:
 //!
 //! - An operation goes with all of its log, once it is finished and past its retention. Of an order that owes a
-//!   delivery, has an open review or an unfinished operation, nothing goes ([`may_go`] says it in one place).
+//!   delivery, has an open review or an unfinished operation, nothing goes ([`InTheWay::may_go`] says it in one place).
 //! - The order stays, with its lines, the holders of the lines, the movements and the balances: they make a repeat
 //!   harmless. The order no longer names operations that went, and its `first_operation` becomes none: a repeat is
 //!   answered `duplicate: true` without an operation.
