@@ -12,6 +12,8 @@ use crate::reading::{ReadError, Reader};
 
 /// How long the old way may take for an order before its silence is an answer, in minutes.
 const PATIENCE_MINUTES: i64 = 60;
+/// Questions in a row that may fail before the others are left for later: each may take as long as a call may.
+const FAILURES_MAX: u32 = 3;
 
 /// Whether an order may be in shadow, so that it is worth asking.
 pub(crate) fn may_be_in_shadow(file: &OrderFile) -> bool {
@@ -36,6 +38,7 @@ pub(crate) async fn compare(
     let keys: Vec<OrderKey> = seen.iter().map(|(key, _)| key.clone()).collect();
     let shadows = core.store.shadow_orders_of(&keys).await?;
     let mut verdicts = Vec::new();
+    let mut failures = 0;
     for (order, (key, listed)) in shadows.into_iter().zip(seen) {
         let Some(order) = order else { continue };
         if is_settled(&order, *listed) {
@@ -47,10 +50,17 @@ pub(crate) async fn compare(
             *listed
         } else {
             match reader.read_flag(key).await {
-                Ok(flag) => flag,
+                Ok(flag) => {
+                    failures = 0;
+                    flag
+                }
                 Err(ReadError::Shut | ReadError::Stopping) => break,
                 Err(ReadError::Failed(error)) => {
                     tracing::debug!(order = %key, error = error.message, "an order in shadow is compared later");
+                    failures += 1;
+                    if failures >= FAILURES_MAX {
+                        break;
+                    }
                     continue;
                 }
             }

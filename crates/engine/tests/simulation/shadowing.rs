@@ -12,6 +12,8 @@ use saldo_store::rollouts::ShadowFilter;
 use saldo_store::{Rollouts, Store};
 
 use super::polling::{polling, setup};
+use crate::support::faults::unavailable;
+use crate::support::history::Asked;
 use crate::support::{World, hours, order, seconds, simulate};
 
 fn to(mode: Mode) -> SetMode {
@@ -152,5 +154,35 @@ fn a_share_of_the_orders_is_taken_in_and_the_rest_is_watched() {
         assert_eq!(world.stock().await, 1_000_000 - taken);
         assert_eq!(world.reconcile().await.discrepancies_found, 0);
         world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn while_flags_cannot_be_read_a_page_of_orders_in_shadow_costs_three_questions_and_no_more() {
+    simulate(async {
+        let settings = Settings {
+            initial_mode: Mode::Shadow,
+            ..setup(polling()).settings
+        };
+        let world = World::begin(setup(Settings {
+            poll_seconds: 0,
+            ..settings
+        }))
+        .await;
+        for number in 0..60 {
+            world.buy(&order(1, number), 5 + number as i64);
+        }
+        world.post_stored((0..60).map(|number| order(1, number))).await;
+        for number in 0..60 {
+            world.remote.put_flag(&order(1, number), true);
+        }
+        world.remote.faults(|faults| faults.reading = Some(unavailable()));
+        let before = world.calls(Asked::LookAtFlag);
+        world.reconcile().await;
+        assert_eq!(world.calls(Asked::LookAtFlag) - before, 3);
+        world.remote.faults(|faults| faults.reading = None);
+        hours(1).await;
+        world.reconcile().await;
+        assert_eq!(in_shadow(&world, Verdict::Same).await.len(), 60);
     });
 }
