@@ -328,6 +328,11 @@ impl Lander<'_> {
                         "a pulled order was answered by {other:?}"
                     )));
                 }
+                // It stands otherwise by now than when it was looked at: the wish asks for its flag.
+                Err(StoreError::Refused(refusal)) if refusal.code == "flag_unconfirmed" => {
+                    tracing::info!(order = %key, reason = %refusal, "a pulled order needs its flag; the wish is kept");
+                    core.store.put_wish(&key, core.now()).await?;
+                }
                 Err(StoreError::Refused(refusal)) => {
                     tracing::warn!(order = %key, reason = %refusal, "a pulled order cannot be taken in");
                     refused.push(core.request(Command::AskAboutMalformed {
