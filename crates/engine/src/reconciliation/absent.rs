@@ -87,7 +87,7 @@ impl Pass<'_> {
                 Err(ReadError::Stopping) => return Err(stopping()),
                 Err(error) => {
                     tracing::debug!(order = %row.key, %error, "an order could not be asked for");
-                    self.unread += 1;
+                    self.at.unread += 1;
                 }
             }
         }

@@ -75,6 +75,9 @@ pub(super) struct AccountPlace {
     pub(super) absent_overflow: bool,
     /// The list does not look right.
     pub(super) is_suspect: bool,
+    /// Orders that could not be compared to the end.
+    #[serde(default)]
+    pub(super) unread: u64,
 }
 
 /// One account's pass.
@@ -97,8 +100,6 @@ pub(super) struct Pass<'r> {
     /// Orders of the ledger, read ahead.
     ahead: VecDeque<BoughtOrder>,
     is_walked_to_the_end: bool,
-    /// Orders that could not be compared to the end.
-    pub(super) unread: u64,
 }
 
 /// What a page led to.
@@ -140,7 +141,6 @@ impl<'r> Pass<'r> {
             page_asked_at: core.now(),
             ahead: VecDeque::new(),
             is_walked_to_the_end: false,
-            unread: 0,
         })
     }
 
@@ -190,10 +190,10 @@ impl<'r> Pass<'r> {
     }
 
     fn told(&self) -> Result<(), String> {
-        if self.unread > 0 {
+        if self.at.unread > 0 {
             return Err(format!(
                 "{} orders could not be asked about; the next run does",
-                self.unread
+                self.at.unread
             ));
         }
         Ok(())
@@ -349,7 +349,7 @@ impl<'r> Pass<'r> {
         }
         self.run.tally.calls += self.reader.take_calls();
         let checked = compared.iter().filter(|one| one.unread.is_none()).count() as u64;
-        self.unread += compared.len() as u64 - checked;
+        self.at.unread += compared.len() as u64 - checked;
         self.at.checked += checked;
         self.run.tally.checked += checked;
         let mut keys = Vec::new();
@@ -504,7 +504,7 @@ impl<'r> Pass<'r> {
         }
         let core = self.service.core();
         let now = core.now();
-        let is_trusted = self.at.is_full && !self.at.is_suspect && self.unread == 0;
+        let is_trusted = self.at.is_full && !self.at.is_suspect && self.at.unread == 0;
         let total = self.at.total;
         watermarks::change(core, self.account, |mark| {
             mark.last_pass_at = Some(now);
@@ -538,6 +538,7 @@ fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, overlap_days: i
         absent: BTreeSet::new(),
         absent_overflow: false,
         is_suspect: false,
+        unread: 0,
     }
 }
 

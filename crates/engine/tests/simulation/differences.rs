@@ -233,3 +233,40 @@ fn orders_of_a_long_outage_that_a_run_reaches_before_the_poller_are_deducted_and
         assert_eq!(found(&world.reconcile().await), [(MissedOrder, Review)]);
     });
 }
+
+#[test]
+fn a_run_taken_up_after_a_crash_remembers_that_an_order_could_not_be_asked_about() {
+    simulate(async {
+        let mut world = World::begin(quick()).await;
+        for number in 0..2_000 {
+            world.buy(&order(1, number), 10 + number as i64);
+        }
+        world
+            .post_stored((0..2_000).map(|number| order(1, number)))
+            .await;
+        seconds(120).await;
+        world.remote.put_flag(&order(1, 5), false);
+        world.remote.faults(|faults| faults.reading = Some(unavailable()));
+        let saldo = world.saldo();
+        let run = tokio::spawn(async move {
+            let request = saldo_engine::ReconciliationRequest::default();
+            let caller = saldo_engine::Caller::named("test");
+            saldo.reconcile_stock_status(request, &caller).await
+        });
+        crate::support::milliseconds(250).await;
+        let progress = world.saldo().reconciliation_progress().borrow().clone().unwrap();
+        assert!((100..2_000).contains(&progress.tally.checked), "{progress:?}");
+        world.kill().await;
+        world.remote.faults(|faults| *faults = Faults::default());
+        assert!(run.await.unwrap().is_err());
+        seconds(180).await;
+        let last = world.saldo().last_reconciliation().await.unwrap().unwrap();
+        assert_eq!((last.id, last.outcome), (progress.run, RunOutcome::Failed), "{last:?}");
+        let watermarks = world.ledger.watermarks().await.unwrap();
+        let full = watermarks
+            .iter()
+            .find(|mark| mark.account == account(1))
+            .and_then(|mark| mark.last_full_pass_at);
+        assert_eq!(full, None, "not everything was looked at");
+    });
+}
