@@ -44,6 +44,7 @@ impl Pass<'_> {
             return Ok(());
         }
         while !self.at.absent.is_empty() {
+            self.check_held()?;
             let chunk: Vec<OrderId> = self.at.absent.iter().take(CHUNK).cloned().collect();
             self.ask_for(&chunk).await?;
             for order in &chunk {

@@ -208,9 +208,7 @@ impl<'r> Pass<'r> {
     async fn read_page(&mut self) -> Result<Read, StoreError> {
         let mut pauses = PAUSES_SECONDS.into_iter();
         loop {
-            if self.lost.is_cancelled() || self.service.core().stop.is_cancelled() {
-                return Err(stopping());
-            }
+            self.check_held()?;
             let range = (self.at.from, self.run.scope.to);
             self.page_asked_at = self.service.core().now();
             let answer = self
@@ -236,6 +234,14 @@ impl<'r> Pass<'r> {
                 }
             }
         }
+    }
+
+    /// A run that lost its lease does nothing more: another instance may run by now.
+    pub(super) fn check_held(&self) -> Result<(), StoreError> {
+        if self.lost.is_cancelled() || self.service.core().stop.is_cancelled() {
+            return Err(stopping());
+        }
+        Ok(())
     }
 
     async fn pause(&self, pause: Duration) -> Result<(), StoreError> {
