@@ -7,7 +7,7 @@ use saldo_domain::form::Source;
 use saldo_domain::ids::{OrderId, OrderKey};
 use saldo_domain::reconcile::{Flag, Missing, Word};
 use saldo_store::StoreError;
-use saldo_store::query::PageRequest;
+use saldo_store::query::{PAGE_ROWS_MAX, PageRequest};
 use saldo_store::reconciliations::DiscrepancyFilter;
 
 use super::compare::Row;
@@ -110,6 +110,53 @@ impl Pass<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Of orders that nothing was taken for, nobody needs to know any more once the service lacks them: what was open
+    /// of them is gone when a whole list shows them no longer.
+    pub(super) async fn close_vanished(&self) -> Result<(), StoreError> {
+        let is_complete = self.at.offset >= self.total() && !self.has_shrunk();
+        if !self.closes || !self.is_trusted() || !is_complete {
+            return Ok(());
+        }
+        let core = self.service.core();
+        let filter = DiscrepancyFilter {
+            open: Some(true),
+            account: Some(self.account),
+            ..DiscrepancyFilter::default()
+        };
+        let mut after = None;
+        loop {
+            self.check_held()?;
+            let page = PageRequest {
+                after,
+                limit: PAGE_ROWS_MAX,
+            };
+            let page = core.store.discrepancies(&filter, page).await?;
+            let mut open: Vec<OrderKey> = page
+                .items
+                .into_iter()
+                .filter(|open| open.run != self.run.id)
+                .map(|open| open.found.key)
+                .collect();
+            open.dedup();
+            let files = core.store.order_files(&open).await?;
+            let vanished: Vec<OrderKey> = open
+                .into_iter()
+                .zip(files)
+                .filter(|(_, file)| file.as_ref().is_none_or(|file| !file.order.touched))
+                .map(|(key, _)| key)
+                .collect();
+            if !vanished.is_empty() {
+                core.store
+                    .close_discrepancies(self.run.id, &vanished, core.now())
+                    .await?;
+            }
+            after = page.next_cursor;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// The open difference that an order is missing, if there is one.

@@ -58,7 +58,7 @@ pub(super) struct AccountPlace {
     /// Whether it is the whole list.
     is_full: bool,
     /// The next row of the list.
-    offset: u64,
+    pub(super) offset: u64,
     /// Rows of the list in all, as the last page said.
     total: Option<u64>,
     /// Orders compared.
@@ -92,7 +92,7 @@ pub(super) struct Pass<'r> {
     pub(super) at: AccountPlace,
     watermark: Watermark,
     /// Whether any discrepancy was open when the pass began, so that some may be closed.
-    closes: bool,
+    pub(super) closes: bool,
     /// Ids of the last pages.
     recent: VecDeque<BTreeSet<OrderId>>,
     /// When the page that is compared was asked for.
@@ -185,6 +185,7 @@ impl<'r> Pass<'r> {
         }
         self.walk(None).await?;
         self.absent().await?;
+        self.close_vanished().await?;
         self.keep_watermark().await?;
         Ok(self.told())
     }
@@ -501,6 +502,11 @@ impl<'r> Pass<'r> {
         Ok(())
     }
 
+    /// Whether the whole list was read, and every order of it compared.
+    pub(super) const fn is_trusted(&self) -> bool {
+        self.at.is_full && !self.at.is_suspect && self.at.unread == 0
+    }
+
     /// Keeps that the list was read to its end.
     async fn keep_watermark(&mut self) -> Result<(), StoreError> {
         if self.at.is_suspect {
@@ -510,7 +516,7 @@ impl<'r> Pass<'r> {
         }
         let core = self.service.core();
         let now = core.now();
-        let is_trusted = self.at.is_full && !self.at.is_suspect && self.at.unread == 0;
+        let is_trusted = self.is_trusted();
         let total = self.at.total;
         watermarks::change(core, self.account, |mark| {
             mark.last_pass_at = Some(now);

@@ -1,7 +1,7 @@
 //! What differs and comes right, is answered, or goes on while both sides change.
 
 use saldo_domain::decide::Resolve;
-use saldo_domain::discrepancy::DiscrepancyKind::{MissedOrder, MissingRemotely};
+use saldo_domain::discrepancy::DiscrepancyKind::{MissedOrder, MissingRemotely, RemoteOnly};
 use saldo_domain::discrepancy::DiscrepancyResolution::{AutoFixed, Review, Watched};
 use saldo_domain::discrepancy::RunOutcome;
 use saldo_domain::ids::OrderKey;
@@ -231,6 +231,43 @@ fn orders_of_a_long_outage_that_a_run_reaches_before_the_poller_are_deducted_and
         // Over a moment that the poller has passed it takes in nothing: there, a person is asked.
         world.buy(&order(1, 1_000), 60 * 24 * 20);
         assert_eq!(found(&world.reconcile().await), [(MissedOrder, Review)]);
+    });
+}
+
+#[test]
+fn a_difference_of_an_order_that_nothing_was_taken_for_goes_away_with_the_order() {
+    simulate(async {
+        let (gone, there, deducted) = (order(1, 1), order(1, 2), order(1, 3));
+        let world = World::begin(quick()).await;
+        for key in [&gone, &there, &deducted] {
+            world.buy(key, 60);
+        }
+        for number in 10..40 {
+            world.buy(&order(1, number), 60);
+        }
+        world.post_stored([deducted.clone()]).await;
+        world
+            .post_stored((10..40).map(|number| order(1, number)))
+            .await;
+        seconds(30).await;
+        for key in [&gone, &there] {
+            world.remote.put_flag(key, true);
+        }
+        let result = world.reconcile().await;
+        assert_eq!(found(&result), [(RemoteOnly, Review), (RemoteOnly, Review)]);
+        world.remote.remove_form(&gone);
+        world.remote.remove_form(&deducted);
+        // A list that lacks rows which it counts says nothing about them.
+        world.remote.faults(|faults| {
+            faults.lists.hide.insert(there.clone());
+        });
+        world.reconcile().await;
+        assert_eq!(world.open_differences(&there).await.len(), 1);
+        world.remote.faults(|faults| *faults = Faults::default());
+        world.reconcile().await;
+        assert_eq!(world.open_differences(&gone).await, []);
+        assert_eq!(world.open_differences(&there).await.len(), 1);
+        assert_eq!(world.open_differences(&deducted).await.len(), 1);
     });
 }
 
