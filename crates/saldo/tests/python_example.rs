@@ -146,6 +146,8 @@ async fn the_shop_s_program_goes_through_the_four_phases_and_back() {
     }
 
     // Phase 4: on. What belonged to the old way stays there.
+    let counted = balance.to_string();
+    world.saldo(&["stock", "count", "MUG", &counted, "--reason", "phase 4"]);
     world.saldo(&["mode", "set", "on"]);
     let (on, on_form) = world.order("on");
     let told = world.shop(&[on_form, form, watched_form]);

@@ -22,8 +22,11 @@ pub(super) fn set_mode(draft: &mut Draft<'_>, wanted: &SetMode) -> Result<Rollou
         changed_at: draft.now,
         changed_by: draft.by.to_owned(),
     };
-    if after.is_acting() && !before.is_acting() {
+    let takes_over = !before.is_acting() || (before.mode == Mode::Partial && after.mode == Mode::On);
+    if after.is_acting() && takes_over {
         check_counted(draft, wanted, &before)?;
+    }
+    if after.is_acting() && !before.is_acting() {
         // What was bought until now, the old way has dealt with or will.
         after.start_from = Some(draft.now);
     }
@@ -47,7 +50,7 @@ fn limits(wanted: &SetMode) -> Result<(BTreeSet<crate::ids::AccountId>, u8), Sto
     Ok((wanted.accounts.clone(), wanted.percent))
 }
 
-/// While Saldo did not deduct, its balances did not follow what was sold: they are to be set right first.
+/// While Saldo did not deduct all, its balances did not follow all that was sold: they are to be set right first.
 fn check_counted(draft: &Draft<'_>, wanted: &SetMode, before: &Rollout) -> Result<(), Stop> {
     let counted = draft.view.stock_counted()?;
     if wanted.stock_is_right || counted.is_some_and(|moment| moment >= before.changed_at) {

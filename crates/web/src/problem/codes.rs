@@ -277,7 +277,7 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "stock_not_counted",
         409,
         "Count first",
-        "Saldo did not deduct until now, so its balances did not follow what was sold. Count or import the stock, or say `stock_is_right`.",
+        "Saldo did not deduct all orders until now, so its balances did not follow what was sold. Count or import the stock, or say `stock_is_right`.",
     ),
     problem(
         "task_running",

@@ -319,6 +319,23 @@ pub(super) async fn switching_on_needs_a_count_or_a_person_s_word(world: &mut Wo
     // One that finds what was known counts as well.
     world.count("A", 11).await;
     world.ask(Command::SetMode(to_mode(Mode::On))).await.unwrap();
+    // A part leaves the rest to the old way, which sells meanwhile: all of them need a count of their own.
+    world.advance(1);
+    let part = SetMode {
+        percent: 1,
+        ..to_mode(Mode::Partial)
+    };
+    world.ask(Command::SetMode(part.clone())).await.unwrap();
+    world.advance(1);
+    let more = SetMode { percent: 2, ..part };
+    world.ask(Command::SetMode(more)).await.unwrap();
+    world.advance(1);
+    assert_eq!(
+        world.refused(Command::SetMode(to_mode(Mode::On))).await,
+        "stock_not_counted"
+    );
+    world.count("A", 11).await;
+    world.ask(Command::SetMode(to_mode(Mode::On))).await.unwrap();
 }
 
 pub(super) async fn switching_on_writes_where_to_begin(world: &mut World) {
