@@ -246,9 +246,7 @@ fn a_difference_of_an_order_that_nothing_was_taken_for_goes_away_with_the_order(
             world.buy(&order(1, number), 60);
         }
         world.post_stored([deducted.clone()]).await;
-        world
-            .post_stored((10..40).map(|number| order(1, number)))
-            .await;
+        world.post_stored((10..40).map(|number| order(1, number))).await;
         seconds(30).await;
         for key in [&gone, &there] {
             world.remote.put_flag(key, true);
@@ -278,9 +276,7 @@ fn a_run_taken_up_after_a_crash_remembers_that_an_order_could_not_be_asked_about
         for number in 0..2_000 {
             world.buy(&order(1, number), 10 + number as i64);
         }
-        world
-            .post_stored((0..2_000).map(|number| order(1, number)))
-            .await;
+        world.post_stored((0..2_000).map(|number| order(1, number))).await;
         seconds(120).await;
         world.remote.put_flag(&order(1, 5), false);
         world.remote.faults(|faults| faults.reading = Some(unavailable()));
@@ -298,7 +294,11 @@ fn a_run_taken_up_after_a_crash_remembers_that_an_order_could_not_be_asked_about
         assert!(run.await.unwrap().is_err());
         seconds(180).await;
         let last = world.saldo().last_reconciliation().await.unwrap().unwrap();
-        assert_eq!((last.id, last.outcome), (progress.run, RunOutcome::Failed), "{last:?}");
+        assert_eq!(
+            (last.id, last.outcome),
+            (progress.run, RunOutcome::Failed),
+            "{last:?}"
+        );
         let watermarks = world.ledger.watermarks().await.unwrap();
         let full = watermarks
             .iter()
