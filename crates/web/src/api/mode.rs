@@ -22,7 +22,6 @@ use crate::wire::{ModeBody, PageBody, page};
 #[schema(as = ModeRequest, example = json!({ "mode": "shadow" }))]
 pub struct ModeRequest {
     /// The mode.
-    #[schema(inline)]
     pub mode: ModeWord,
     /// For `partial`: accounts that are on.
     #[schema(max_items = 1000)]
