@@ -8,6 +8,7 @@ mod address;
 mod alerts;
 mod batch;
 mod check;
+mod copying;
 mod counts;
 mod failure;
 mod housekeeping;
@@ -34,5 +35,6 @@ mod transaction;
 mod write;
 mod writer;
 
+pub use copying::PostgresCopying;
 pub use options::PostgresOptions;
 pub use store::PostgresStore;

@@ -102,6 +102,25 @@ async fn migrate_within(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Checks that a database has the schema that this binary makes, neither an older nor a newer one.
+///
+/// # Errors
+/// When it has another one, or none.
+pub(crate) async fn check_newest(session: &Session) -> Result<(), Failure> {
+    let (version, newest) = (version(session).await?, newest_version());
+    if version == newest {
+        return verify(session, version).await;
+    }
+    let detail = match version {
+        0 => "there is no ledger in the database yet".to_owned(),
+        version => format!(
+            "the database has schema version {version}, and this program copies version {newest}; start this saldo \
+             on it once if it is newer, or use the one that it belongs to"
+        ),
+    };
+    Err(Failure::Answer(StoreError::Unavailable(detail)))
+}
+
 /// The version of the schema; 0 of a database without one.
 pub(crate) async fn version(session: &Session) -> Result<usize, Failure> {
     let is_there = session

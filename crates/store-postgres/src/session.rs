@@ -1,5 +1,6 @@
 //! One connection for one transaction, and the statements on it.
 
+use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, R
 use futures::TryStreamExt;
 use futures::future::join_all;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::{CopyInSink, Row, RowStream, Statement};
 
 use crate::address::Address;
 use crate::failure::Failure;
@@ -161,6 +162,17 @@ impl Session {
             take(&row)?;
         }
         Ok(())
+    }
+
+    /// The rows of a question without values, as they are asked for: the server waits meanwhile.
+    pub(crate) async fn stream(&self, sql: &str) -> Result<RowStream, Failure> {
+        let none: [Parameter<'_>; 0] = [];
+        Ok(self.client.query_typed_raw(sql, none).await?)
+    }
+
+    /// Where the text of many rows goes.
+    pub(crate) async fn copy_in(&self, sql: &str) -> Result<CopyInSink<Cursor<Vec<u8>>>, Failure> {
+        Ok(self.client.copy_in(sql).await?)
     }
 
     /// Runs a statement and says how many rows it changed.

@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod checkpoint;
 mod connection;
+mod copying;
 mod counts;
 mod failure;
 pub mod foreign;
@@ -34,5 +35,6 @@ mod write;
 mod writer;
 
 pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
+pub use copying::SqliteCopying;
 pub use options::SqliteOptions;
 pub use store::SqliteStore;

@@ -71,6 +71,21 @@ pub(crate) fn known_version(connection: &Connection) -> Result<usize, StoreError
     }
 }
 
+/// Checks that a database has the schema that this binary makes, and no older one.
+///
+/// # Errors
+/// As [`known_version`], and when it is older.
+pub(crate) fn check_newest(connection: &Connection) -> Result<(), StoreError> {
+    let (version, newest) = (known_version(connection)?, MIGRATIONS.len());
+    if version == newest {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(format!(
+        "the database has schema version {version}, and this program copies version {newest}; start this saldo on \
+         it once, or use the one that it belongs to"
+    )))
+}
+
 /// The version of the schema; 0 of an empty file.
 fn verified_version(connection: &Connection) -> Result<usize, StoreError> {
     let version = version_of(connection)?;

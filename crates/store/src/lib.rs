@@ -6,6 +6,7 @@
 
 pub mod alerts;
 mod contract;
+pub mod copy;
 pub mod deciding;
 mod error;
 pub mod housekeeping;

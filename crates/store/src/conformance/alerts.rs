@@ -96,7 +96,7 @@ async fn all(store: &SharedStore, filter: &AlertFilter) -> Vec<Alert> {
     must!(store.alerts(filter, PageRequest::first(500)).await, "alerts").items
 }
 
-async fn alerts_are_kept_from_their_beginning_to_their_end(fixture: &Fixture) {
+pub(super) async fn alerts_are_kept_from_their_beginning_to_their_end(fixture: &Fixture) {
     let store = &fixture.store;
     let ids = &mut GrowingIds::default();
     let task = AlertSubject::Task(must!(TaskName::parse("report"), "a task"));

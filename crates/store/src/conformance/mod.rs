@@ -4,6 +4,7 @@
 
 mod alerts;
 mod batches;
+pub mod copying;
 mod dump;
 mod forms;
 mod housekeeping;

@@ -147,7 +147,7 @@ where
             clean_up_both(&model, &fixture, seconds, together).await?;
         }
     }
-    compare_rows(&model, &fixture).await
+    compare_rows(&model, &*fixture.store).await
 }
 
 /// Cleans up what ended a while ago, or just now. It moves nothing, and breaks nothing.
@@ -179,7 +179,7 @@ async fn clean_up_both(
     }
 }
 
-fn compare_outcomes<T: std::fmt::Debug>(
+pub(super) fn compare_outcomes<T: std::fmt::Debug>(
     requests: &[Request],
     expected: &[T],
     got: &[T],
@@ -196,18 +196,18 @@ fn compare_outcomes<T: std::fmt::Debug>(
     Ok(())
 }
 
-async fn compare_rows(model: &MemoryStore, fixture: &Fixture) -> Result<(), String> {
+pub(super) async fn compare_rows(model: &MemoryStore, store: &dyn Store) -> Result<(), String> {
     let orders = random::all_orders();
     let offers = random::all_offers();
     let expected = dump(model, &orders, &offers).await;
-    let got = dump(&*fixture.store, &orders, &offers).await;
+    let got = dump(store, &orders, &offers).await;
     if let Some((expected, got)) = expected.iter().zip(&got).find(|(expected, got)| expected != got) {
         return Err(format!("a row is\n{got}\ninstead of\n{expected}"));
     }
     if expected.len() != got.len() {
         return Err(format!("{} rows instead of {}", got.len(), expected.len()));
     }
-    for store in [model as &dyn Store, &*fixture.store] {
+    for store in [model as &dyn Store, store] {
         match store.check(at(0)).await {
             Ok(violations) if violations.is_empty() => {}
             found => return Err(format!("a check found {found:?}")),
