@@ -156,6 +156,8 @@ async fn postgres_passes_the_suite() {
     let effort = Effort {
         compared: 30,
         histories: 4,
+        kept_histories: usize::MAX,
+        steps_between_checks: 10,
     };
     Box::pin(exercise(effort, make)).await;
 }

@@ -70,14 +70,18 @@ impl IdSource for GrowingIds {
     }
 }
 
-/// How much of what is random is tried; the scenarios are always told, all of them, and so are the histories that once
-/// failed. `SALDO_CONFORMANCE_CASES` and `SALDO_HISTORIES` in the environment ask for more, or fewer.
+/// How much of what is random is tried; the scenarios are always told, all of them. `SALDO_CONFORMANCE_CASES` and `SALDO_HISTORIES` in the environment ask for more, or fewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
     /// Sequences of requests whose outcomes and rows are compared with the model's.
     pub compared: u32,
     /// Seeds from which histories of each kind are drawn, and checked against the rules.
     pub histories: u64,
+    /// How many of the histories that once failed are lived through again.
+    pub kept_histories: usize,
+    /// After how many steps of a history every stored row is checked, besides its end. What breaks an invariant stays
+    /// broken, so seldom means found later, not missed.
+    pub steps_between_checks: usize,
 }
 
 impl Effort {
@@ -85,16 +89,22 @@ impl Effort {
     pub const MUCH: Self = Self {
         compared: 150,
         histories: 60,
+        kept_histories: usize::MAX,
+        steps_between_checks: 1,
     };
     /// For a backend: each history is a database of its own.
     pub const USUAL: Self = Self {
         compared: 60,
         histories: 12,
+        kept_histories: usize::MAX,
+        steps_between_checks: 1,
     };
     /// For a backend in another configuration, beside the usual one.
     pub const LITTLE: Self = Self {
         compared: 10,
         histories: 1,
+        kept_histories: 2,
+        steps_between_checks: 10,
     };
 }
 
