@@ -99,6 +99,10 @@ pub(crate) enum Command {
     Accounts(commands::accounts::Arguments),
     /// Copy an SQLite database to a file, also while a server runs.
     Backup(commands::backup::Arguments),
+    /// Copy a whole database to a file that a database of either kind takes.
+    Export(commands::export::Arguments),
+    /// Take such a copy into an empty database, and compare both sides.
+    Import(commands::import::Arguments),
     /// Check configuration, database, clock and orders service, and say how to mend what is wrong.
     Doctor(commands::doctor::Arguments),
     /// Run the simulated orders service alone, for one's own tests.

@@ -6,6 +6,8 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod discrepancies;
 pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod import_original;
 pub(crate) mod init;
 pub(crate) mod keys;
@@ -93,6 +95,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Keys(arguments) => keys::run(arguments, context).await,
         Command::Accounts(arguments) => accounts::run(arguments, context).await,
         Command::Backup(arguments) => backup::run(arguments, context).await,
+        Command::Export(arguments) => export::run(arguments, context).await,
+        Command::Import(arguments) => import::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(arguments),

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod components;
 mod config;
+mod copying;
 mod demo;
 mod door;
 mod edge;

@@ -371,8 +371,8 @@ async fn progress_is_told_from_the_beginning_to_the_check() {
     };
     let target = SqliteCopying::new(folder.path().join("target.db"));
     assert!(target.load(source.dump(), watch).await.unwrap().holds());
-    let told = told.lock().unwrap();
     let rows = totals(&source).await.values().map(|tally| tally.rows).sum();
+    let told = told.lock().unwrap();
     assert_eq!(told.first(), Some(&Progress::Begun { rows }));
     assert!(told.contains(&Progress::Copied { rows }), "{told:?}");
     assert!(told.contains(&Progress::ReadBack { rows }), "{told:?}");

@@ -24,8 +24,13 @@ fn a_copy_made_beside_a_running_server_can_be_gone_back_to() {
     assert!(again.stderr.contains("copy.db exists already"), "{again:?}");
     with(&server, &["process", "second.json", "--account", ACCOUNT]);
     assert_eq!(with(&server, &["stock", "list"])["items"][0]["quantity"], 2);
-    server.signal("TERM");
-    assert!(server.child.wait().unwrap().success());
+    server.signal("KILL");
+    assert!(!server.child.wait().unwrap().success());
+    let log = std::fs::metadata(folder.path().join("saldo.db-wal")).unwrap();
+    assert!(
+        log.len() > 0,
+        "a killed server leaves its log, which belongs to no copy"
+    );
 
     // As docs/operations.md says: the database goes with the files beside it, and the copy takes its name.
     for name in ["saldo.db", "saldo.db-wal", "saldo.db-shm"] {
@@ -35,12 +40,15 @@ fn a_copy_made_beside_a_running_server_can_be_gone_back_to() {
         }
     }
     std::fs::copy(folder.path().join("copy.db"), folder.path().join("saldo.db")).unwrap();
-    assert_eq!(folder.json(&["stock", "list"])["items"][0]["quantity"], 3);
-    let first = folder.json(&["process", "first.json", "--account", ACCOUNT]);
+    let checked = folder.run(&["doctor"]);
+    assert!(checked.stdout.contains("every invariant holds"), "{checked:?}");
+    let server = Server::start(&folder, &[]);
+    assert_eq!(with(&server, &["stock", "list"])["items"][0]["quantity"], 3);
+    let first = with(&server, &["process", "first.json", "--account", ACCOUNT]);
     assert_eq!(first["duplicate"], true, "{first}");
-    let second = folder.json(&["process", "second.json", "--account", ACCOUNT]);
+    let second = with(&server, &["process", "second.json", "--account", ACCOUNT]);
     assert_eq!(second["duplicate"], false, "it came after the copy: {second}");
-    assert_eq!(folder.json(&["stock", "list"])["items"][0]["quantity"], 2);
+    assert_eq!(with(&server, &["stock", "list"])["items"][0]["quantity"], 2);
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub enum Progress {
     },
     /// The invariants are being checked on the target.
     Checking,
+    /// It is over, well or not.
+    Ended,
 }
 
 /// Is told how far a copy has come.
