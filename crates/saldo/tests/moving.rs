@@ -11,6 +11,7 @@ mod support;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 const STOCK: i64 = 100_000;
+
+/// Every order of every load is another one.
+static NEXT_ORDER: AtomicU64 = AtomicU64::new(0);
 
 /// Orders that a server acknowledged.
 type Acknowledged = Arc<Mutex<Vec<Uuid>>>;
@@ -50,7 +54,8 @@ impl Load {
             clients.spawn(async move {
                 let http = http_client();
                 loop {
-                    let order = Uuid::new_v4();
+                    let number = NEXT_ORDER.fetch_add(1, Ordering::Relaxed);
+                    let order = Uuid::new_v5(&account, &number.to_be_bytes());
                     if post(&http, &api, account, order).await.is_none() {
                         return;
                     }
