@@ -15,6 +15,8 @@ use saldo_store::StoreError;
 use saldo_store::query::{OperationFilter, PageRequest};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::api::{Event, ProcessingResult};
 use crate::attempt::{self, Attempt};
@@ -22,6 +24,7 @@ use crate::clock::until;
 use crate::engine::Core;
 use crate::gate::{CallEnd, ClaimBounds, Gate, Permits, Turn};
 use crate::outages;
+use crate::trace::TRACE_TARGET;
 
 /// Attempts whose outcome is being recorded at once, besides the calls in flight.
 const SETTLING_MAX: usize = 1_024;
@@ -231,12 +234,26 @@ async fn run(
     permits: Permits,
     stop: CancellationToken,
 ) -> Option<AttemptOutcome> {
+    let span = tracing::trace_span!(
+        target: TRACE_TARGET,
+        "deliver",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        order = %claim.key.order,
+        account = %claim.key.account,
+        flag = claim.flag,
+        error = Empty,
+    );
     let Attempted {
         outcome,
         took_ms,
         calls,
-    } = call(&core, &claim, permits, &stop).await;
+    } = call(&core, &claim, permits, &stop).instrument(span.clone()).await;
     let end = attempt::call_end(&outcome);
+    if let Some(error) = attempt::error_of(&outcome) {
+        span.record("otel.status_code", "ERROR");
+        span.record("error", error);
+    }
     let reopened = {
         let now = core.now();
         let mut gate = core.gate();

@@ -54,6 +54,8 @@ pub mod alerts;
 
 mod statistics;
 
+mod trace;
+
 mod metrics;
 
 mod engine;
@@ -67,3 +69,4 @@ pub use bringing::Compared;
 pub use engine::{Engine, EngineOptions};
 pub use reports::ReportPost;
 pub use service::{RetryFilter, StockSynchronizationService};
+pub use trace::TRACE_TARGET;

@@ -17,11 +17,13 @@ use saldo_store::query::{OperationFilter, PAGE_ROWS_MAX, PageRequest, StockLineK
 use saldo_store::{SharedStore, StoreError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::api::{
     Caller, Event, Health, ProcessingResult, RemoteFlag, ResolveResult, RollbackResult, Status, SyncResult,
 };
 use crate::engine::Core;
+use crate::trace::TRACE_TARGET;
 use crate::waiters::Waiter;
 use crate::{delivery, outages, wishes};
 
@@ -667,7 +669,12 @@ impl StockSynchronizationService {
     }
 
     async fn execute(&self, command: Command, caller: &Caller) -> Result<Outcome, StoreError> {
-        self.core.store.execute(self.request(command, caller)).await
+        let span = tracing::trace_span!(target: TRACE_TARGET, "decide", command = command.name());
+        self.core
+            .store
+            .execute(self.request(command, caller))
+            .instrument(span)
+            .await
     }
 }
 

@@ -15,6 +15,7 @@ use saldo_domain::view::Refusal;
 use saldo_store::StoreError;
 use saldo_store::tasks::TaskState;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::alerts;
 use crate::api::{Caller, Event, TaskStatus};
@@ -22,6 +23,7 @@ use crate::clock::until;
 use crate::engine::Core;
 use crate::leases::Held;
 use crate::service::StockSynchronizationService;
+use crate::trace::TRACE_TARGET;
 use jobs::{Ended, JOBS, Job};
 
 pub use schedule::Schedule;
@@ -207,10 +209,11 @@ async fn run(
     state.last_due_at = due_at.or(state.last_due_at);
     state.next_run_at = next(core.now());
     core.store.put_task_state(&state).await?;
+    let span = tracing::trace_span!(target: TRACE_TARGET, "task", task = job.name);
     let ended = tokio::select! {
         biased;
         () = held.lost().cancelled_owned() => Err("another instance took it over".to_owned()),
-        ended = guarded(job, service, caller) => ended,
+        ended = guarded(job, service, caller).instrument(span) => ended,
     };
     state.last_ended_at = Some(core.now());
     state.last_succeeded = Some(ended.is_ok());

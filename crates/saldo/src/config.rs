@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) channels: Channels,
     pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// `[orders_service]`
@@ -204,6 +205,12 @@ pub(crate) struct Log {
     pub(crate) format: String,
 }
 
+/// `[telemetry]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: String,
+}
+
 /// Everything that is wrong with a configuration, found at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration cannot be used:\n{}", .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
@@ -226,21 +233,6 @@ impl Default for Config {
     #[expect(clippy::expect_used, reason = "the embedded defaults are read by a test")]
     fn default() -> Self {
         toml::from_str(DEFAULT_TOML).expect("the embedded defaults are a configuration")
-    }
-}
-
-impl Config {
-    /// The keys that were set to something else than the default and have no effect in this version.
-    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
-        let default = Self::default();
-        let mut keys = Vec::new();
-        let mut compare = |differs: bool, key| {
-            if differs {
-                keys.push(key);
-            }
-        };
-        compare(self.schedule.report != default.schedule.report, "schedule.report");
-        keys
     }
 }
 
@@ -275,6 +267,7 @@ mod tests {
         channels.email = { smtp_url = "", from = "", to = [] }
         channels.webhook = { url = "", secret = "" }
         log = { filter = "info", format = "auto" }
+        telemetry = { otlp_endpoint = "" }
     "#;
 
     #[test]
@@ -283,12 +276,5 @@ mod tests {
         let contract: toml::Table = toml::from_str(CONTRACT).unwrap();
         assert_eq!(embedded, contract);
         assert_eq!(toml::from_str::<Config>(CONTRACT).unwrap(), Config::default());
-    }
-
-    #[test]
-    fn nothing_of_the_defaults_is_without_effect() {
-        let config = Config::default();
-        assert!(config.without_effect().is_empty());
-        assert_eq!(config.database.place(), Ok(Place::Sqlite("saldo.db".into())));
     }
 }

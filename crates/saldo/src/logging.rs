@@ -1,14 +1,17 @@
-//! Logging: one line an event, on standard error.
+//! Logging: one line an event, on standard error; and traces, where a collector is named.
 
 use std::io::IsTerminal;
 
 use anyhow::Context as _;
+use saldo_engine::TRACE_TARGET;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::Log;
+use crate::telemetry::Telemetry;
 
 /// Changes what is logged while the program runs.
 pub(crate) struct LogFilter(reload::Handle<EnvFilter, Registry>);
@@ -22,11 +25,11 @@ impl LogFilter {
     }
 }
 
-/// Begins to log.
+/// Begins to log, and to trace.
 ///
 /// # Errors
 /// When the filter cannot be read, or something logs already.
-pub(crate) fn start(log: &Log) -> anyhow::Result<LogFilter> {
+pub(crate) fn start(log: &Log, telemetry: Option<&Telemetry>) -> anyhow::Result<LogFilter> {
     let (filter, handle) = reload::Layer::new(filter_of(log)?);
     let people = match log.format.as_str() {
         "json" => false,
@@ -42,9 +45,18 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<LogFilter> {
     } else {
         lines.json().flatten_event(true).boxed()
     };
+    let traces = telemetry.map(|telemetry| {
+        // Spans of ours, with the warnings that come while they are open.
+        let traced = Targets::new()
+            .with_target(TRACE_TARGET, LevelFilter::TRACE)
+            .with_default(LevelFilter::WARN);
+        tracing_opentelemetry::layer()
+            .with_tracer(telemetry.tracer())
+            .with_filter(traced)
+    });
     tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
+        .with(lines.with_filter(filter))
+        .with(traces)
         .try_init()
         .context("logging cannot begin")?;
     Ok(LogFilter(handle))

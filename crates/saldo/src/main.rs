@@ -19,6 +19,7 @@ mod original;
 mod output;
 mod report_post;
 mod signals;
+mod telemetry;
 
 use std::process::ExitCode;
 

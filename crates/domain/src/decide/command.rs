@@ -126,6 +126,43 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// What is wanted, in a word, for traces.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TakeIn(_) => "take_in",
+            Self::Deduct(_) => "deduct",
+            Self::Refund(_) => "refund",
+            Self::TryAgain { .. } => "try_again",
+            Self::Waiting(_) => "waiting",
+            Self::RollBack(_) => "roll_back",
+            Self::Retry { .. } => "retry",
+            Self::Resolve(_) => "resolve",
+            Self::Receive(_) => "receive",
+            Self::Count(_) => "count",
+            Self::Import(_) => "import",
+            Self::Adopt(_) => "adopt",
+            Self::Transfer(_) => "transfer",
+            Self::Map(_) => "map",
+            Self::Claim(_) => "claim",
+            Self::Settle(_) => "settle",
+            Self::GiveUp { .. } => "give_up",
+            Self::EndOutage { .. } => "end_outage",
+            Self::AskAboutUnpaid { .. } => "ask_about_unpaid",
+            Self::EndUnpaid { .. } => "end_unpaid",
+            Self::Remember => "remember",
+            Self::CloseUnpaid { .. } => "close_unpaid",
+            Self::AskAbout { .. } => "ask_about",
+            Self::AskAboutMalformed { .. } => "ask_about_malformed",
+            Self::AskAboutMissing { .. } => "ask_about_missing",
+            Self::Redeliver { .. } => "redeliver",
+            Self::SetMode(_) => "set_mode",
+            Self::CloseWidely { .. } => "close_widely",
+        }
+    }
+}
+
 /// The mode to switch to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetMode {

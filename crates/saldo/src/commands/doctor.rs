@@ -129,11 +129,6 @@ fn configuration(loaded: &Loaded, findings: &mut Findings) {
             "run `saldo init`",
         ),
     }
-    let without_effect = loaded.config.without_effect();
-    if !without_effect.is_empty() {
-        let what = format!("no effect in this version yet: {}", without_effect.join(", "));
-        findings.note(AREA, what, "nothing to do; the settings are checked and kept");
-    }
     if loaded.config.orders_service.list_timeout_ms <= 30_000 {
         findings.note(
             AREA,

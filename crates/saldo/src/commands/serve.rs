@@ -24,6 +24,7 @@ use crate::logging;
 use crate::notify::notify;
 use crate::report_post;
 use crate::signals::{StopSignals, listen};
+use crate::telemetry::{self, Telemetry};
 use reload::Running;
 
 /// How much longer than the immediate delivery a request may take.
@@ -54,7 +55,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         ..context.overrides()
     };
     let loaded = config::load(&overrides)?;
-    let log_filter = logging::start(&loaded.config.log)?;
+    let telemetry = Telemetry::start(&loaded.config.telemetry)?;
+    let log_filter = logging::start(&loaded.config.log, telemetry.as_ref())?;
     tell_configuration(&loaded);
 
     let store = open_store(&loaded.config).await?;
@@ -70,7 +72,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     report_post::start(&loaded.config, &engine.service(), address)?;
 
     let stop = CancellationToken::new();
-    let router = saldo_web::router(engine.service(), web_options(&loaded.config, address));
+    let mut router = saldo_web::router(engine.service(), web_options(&loaded.config, address));
+    if telemetry.is_some() {
+        router = telemetry::traced(router);
+    }
     let mut server = tokio::spawn(saldo_web::serve(listener, router, stop.clone().cancelled_owned()));
     let mut running = Running::new(loaded, overrides, log_filter, SharedStore::clone(&store));
     announce(address, has_keys, context)?;
@@ -96,7 +101,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         }
         alerts.stop().await;
         engine.stop().await;
-        store.close().await
+        let closed = store.close().await;
+        if let Some(telemetry) = telemetry {
+            telemetry.stop().await;
+        }
+        closed
     };
     tokio::select! {
         closed = drain => closed?,
@@ -109,7 +118,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     ended
 }
 
-/// Says what is in force, and what has no effect yet.
+/// Says what is in force.
 fn tell_configuration(loaded: &Loaded) {
     let file = loaded
         .file
@@ -122,13 +131,6 @@ fn tell_configuration(loaded: &Loaded) {
         database = %loaded.config.database,
         "saldo starts"
     );
-    let without_effect = loaded.config.without_effect();
-    if !without_effect.is_empty() {
-        tracing::info!(
-            keys = without_effect.join(" "),
-            "these settings have no effect in this version yet"
-        );
-    }
     if loaded.config.orders_service_options().is_none() {
         tracing::warn!(
             "there are no credentials for the orders service: orders are taken in, and deliveries wait until \

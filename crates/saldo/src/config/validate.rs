@@ -31,6 +31,12 @@ impl Config {
             &["auto", "human", "json"],
             &mut problems,
         );
+        let endpoint = &self.telemetry.otlp_endpoint;
+        if !endpoint.is_empty() && !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+            problems.push(format!(
+                "telemetry.otlp_endpoint must be an address such as \"http://127.0.0.1:4318\", not \"{endpoint}\""
+            ));
+        }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
             problems.push(format!(
                 "log.filter must be a level or directives such as \"info\": {error}"
