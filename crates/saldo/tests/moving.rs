@@ -208,6 +208,44 @@ async fn pipe(folder: &Path, from: &str, to: &str) {
     assert!(exporting.wait().unwrap().success());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_of_the_postgresql_server_is_gone_back_to() {
+    let (cluster, simulated) = (Cluster::start_in_memory(&[]), Simulated::start().await);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let database = cluster.url(&cluster.database().await);
+    let server = serve(path, &simulated, &database).await;
+    server.receive("SKU-A", STOCK).await;
+    let load = Load::on(&server, simulated.account);
+    let before = load.until(100).await;
+    // As docs/operations.md says, beside the running server.
+    let dump = path.join("saldo.dump").display().to_string();
+    let file = format!("--file={dump}");
+    cluster.client(
+        "pg_dump",
+        &["--format=custom", "--schema=saldo", &file, &database],
+    );
+    server.kill_nine();
+    load.end().await;
+
+    let restored = cluster.url(&cluster.database().await);
+    let into = format!("--dbname={restored}");
+    cluster.client("pg_restore", &["--exit-on-error", "--no-owner", &into, &dump]);
+    assert_sound(path, &simulated, &restored).await;
+    let server = serve(path, &simulated, &restored).await;
+    assert_duplicates(&server, simulated.account, &before).await;
+    let new = Uuid::new_v5(&simulated.account, b"new");
+    let answer = post(&http_client(), &server.api(), simulated.account, new).await;
+    assert_eq!(answer.unwrap()["duplicate"], false);
+    // What the killed server was sending when the dump was made is sent again once its leases end, which is not waited
+    // for.
+    while !simulated.flag(new) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.stop().await;
+    assert_sound(path, &simulated, &restored).await;
+}
+
 /// An import that has taken up some rows, and waits for more.
 fn half_imported(folder: &Path, database: &str, half: &[u8]) -> Child {
     let mut importing = with(folder, database, &["--json", "import", "-"])

@@ -7,6 +7,11 @@
 
 mod support;
 
+use jiff::{SignedDuration, Timestamp};
+use saldo_domain::decide::{Command, Receipt, Request, StockLine};
+use saldo_domain::stock::StockKey;
+use saldo_domain::text::{Sku, Warehouse};
+use saldo_store::query::{BalanceFilter, OperationFilter, PageRequest};
 use saldo_store::{Store, StoreError};
 use saldo_store_postgres::{PostgresOptions, PostgresStore};
 use support::{rules, shared, unsafe_options};
@@ -43,6 +48,61 @@ async fn a_newer_database_is_refused() {
         refused.contains("schema version 99") && refused.contains("newer saldo"),
         "{refused}"
     );
+}
+
+/// What a later version may do to the schema while this one runs: bring tables and columns that this one does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_goes_on_beside_a_newer_schema_and_does_not_start_on_one() {
+    let database = shared().database().await;
+    let url = shared().url(&database);
+    let store = support::open(&url, unsafe_options()).await;
+    let receive = |number: i64| Request {
+        command: Command::Receive(Receipt {
+            lines: vec![StockLine {
+                key: StockKey {
+                    sku: Sku::parse("MUG").unwrap(),
+                    warehouse: Warehouse::parse("Ирина").unwrap(),
+                },
+                quantity: 1,
+            }],
+            reference: None,
+        }),
+        now: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(number),
+        by: "test".to_owned(),
+        answer_key: None,
+    };
+    // Statements are prepared now, and meet another table later.
+    store.execute(receive(1)).await.unwrap();
+    assert_eq!(store.check(Timestamp::UNIX_EPOCH).await.unwrap(), []);
+    let client = shared().connect(&database).await;
+    let tables = client
+        .query(
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = 'saldo' AND tablename <> 'migration'",
+            &[],
+        )
+        .await
+        .unwrap();
+    let mut newer = String::from("BEGIN; CREATE TABLE saldo.later (id bigint PRIMARY KEY);");
+    for row in &tables {
+        let table: String = row.get(0);
+        newer.push_str(&format!(
+            "ALTER TABLE saldo.{table} ADD COLUMN later text, ADD COLUMN later_too bigint NOT NULL DEFAULT 0;"
+        ));
+    }
+    newer.push_str("INSERT INTO saldo.migration (version, name, checksum) VALUES (99, 'later', 'x'); COMMIT");
+    client.batch_execute(&newer).await.unwrap();
+    store.execute(receive(2)).await.unwrap();
+    let page = PageRequest::first(10);
+    let balances = store
+        .balances(&BalanceFilter::default(), page.clone())
+        .await
+        .unwrap();
+    assert_eq!(balances.items[0].quantity, 2);
+    let operations = store.operations(&OperationFilter::default(), page).await.unwrap();
+    assert_eq!(operations.items.len(), 2);
+    assert_eq!(store.check(Timestamp::UNIX_EPOCH).await.unwrap(), []);
+    let refused = refusal(&url, unsafe_options()).await;
+    assert!(refused.contains("schema version 99"), "{refused}");
 }
 
 #[tokio::test]

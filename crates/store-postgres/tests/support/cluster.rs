@@ -186,6 +186,11 @@ impl Cluster {
         );
     }
 
+    /// Runs a client program of the server's, such as `pg_dump`, as whoever runs the test.
+    pub(crate) fn client(&self, program: &str, arguments: &[&str]) {
+        succeed(Command::new(self.binaries.join(program)).args(arguments));
+    }
+
     /// The address of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         let socket = self.directory.display().to_string().replace('/', "%2F");
