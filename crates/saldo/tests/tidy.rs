@@ -169,7 +169,7 @@ fn every_path_that_a_document_names_is_there() {
         let text = read(document);
         let quoted = text.split('`').skip(1).step_by(2);
         let paths = quoted.filter(|quoted| {
-            ["crates/", "docs/", "scripts/", ".ci/"]
+            ["crates/", "deploy/", "docs/", "scripts/", ".ci/"]
                 .iter()
                 .any(|folder| quoted.starts_with(folder))
         });
@@ -263,5 +263,50 @@ fn every_setting_is_explained_where_it_is_set() {
     assert!(
         explained * 10 > settings * 9,
         "{explained} lines of comment for {settings} settings"
+    );
+}
+
+/// The names of settings as variables, with those of secrets in files.
+fn variables() -> BTreeSet<String> {
+    let defaults: toml::Table = read("crates/saldo/config.default.toml").parse().unwrap();
+    let mut found = BTreeSet::from(["SALDO_CONFIG".to_owned(), "SALDO_KEY".to_owned()]);
+    let mut tables = vec![("SALDO_".to_owned(), defaults)];
+    while let Some((prefix, table)) = tables.pop() {
+        for (name, value) in table {
+            let name = format!("{prefix}{}", name.to_uppercase());
+            match value {
+                toml::Value::Table(inner) => tables.push((format!("{name}__"), inner)),
+                _ => found.extend([format!("{name}_FILE"), name]),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_setting_that_a_unit_or_the_guide_names_is_there() {
+    let variables = variables();
+    let mut named = BTreeSet::new();
+    for file in [
+        "deploy/saldo.service",
+        "deploy/saldo@.service",
+        "deploy/compose.yaml",
+        "docs/operations.md",
+    ] {
+        let text = read(file);
+        let is_of_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+        for rest in text.split("SALDO_").skip(1) {
+            let end = rest.find(|letter| !is_of_name(letter)).unwrap_or(rest.len());
+            // What other programs set is spoken of by the beginning of its name.
+            if !rest[..end].is_empty() && !rest[end..].starts_with('…') {
+                named.insert(format!("SALDO_{}", &rest[..end]));
+            }
+        }
+    }
+    let unknown: Vec<&String> = named.difference(&variables).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    assert!(
+        named.contains("SALDO_ORDERS_SERVICE__JWT_SECRET_FILE"),
+        "{named:?}"
     );
 }
