@@ -85,6 +85,14 @@ impl Question {
         }
     }
 
+    /// Removes something.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+
     /// Changes many things, one a line.
     pub(crate) fn post_lines(path: impl Into<String>, lines: String) -> Self {
         let body = Some(("application/x-ndjson", lines));

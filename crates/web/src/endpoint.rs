@@ -115,6 +115,22 @@ where
     route(Method::PUT, MethodFilter::PUT, path, access, Takes::Body, handler)
 }
 
+/// A route that removes.
+pub(crate) fn delete<H, F>(path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Fn(App, Call) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+{
+    route(
+        Method::DELETE,
+        MethodFilter::DELETE,
+        path,
+        access,
+        Takes::NoBody,
+        handler,
+    )
+}
+
 fn route<H, F>(
     method: Method,
     filter: MethodFilter,

@@ -10,10 +10,10 @@ use crate::output::{cell, items, rows, table};
 
 /// List the accounts, or add one by hand.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  saldo accounts list")]
+#[command(after_help = "Example:\n  saldo accounts\n  saldo accounts list --json")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    action: Action,
+    action: Option<Action>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     const PATH: &str = "/api/v1/stock-sync/accounts";
     const ACCOUNTS_MAX: usize = 100_000;
     let door = Door::open(context).await?;
-    match arguments.action {
+    match arguments.action.unwrap_or(Action::List) {
         Action::List => {
             let list = door.list(Question::get(PATH), ACCOUNTS_MAX).await?;
             context.output.show(&list, |list| {

@@ -4,22 +4,20 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::commands::Context;
-use crate::door::is_held;
-use crate::edge::now;
+use crate::door::{Door, Question, segment};
+use crate::edge::new_key;
 use crate::exit::End;
-use crate::keys::{self, RoleName, word};
-use crate::ledger::open_store;
+use crate::keys::{RoleName, word};
 use crate::output::{cell, items, rows, table};
 
 /// Make, list and revoke API keys.
 ///
-/// Keys are kept in the database. On SQLite the server must not be running meanwhile; on PostgreSQL a change counts
-/// within two seconds.
+/// A running server need not be stopped: it is asked, with an admin's key, and a change counts within two seconds.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  saldo keys add till-1 --role operator")]
+#[command(after_help = "Example:\n  saldo keys\n  saldo keys add till-1 --role operator")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    action: Action,
+    action: Option<Action>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,49 +44,38 @@ enum Action {
 
 /// Does it.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
-    let config = context.load()?.config;
-    if is_held(&config)? {
-        anyhow::bail!("a running server holds the database; stop it, change the keys, and start it again");
-    }
-    let store = open_store(&config).await?;
-    let end = match arguments.action {
+    const PATH: &str = "/api/v1/stock-sync/keys";
+    const KEYS_MAX: usize = 100_000;
+    let door = Door::open(context).await?;
+    match arguments.action.unwrap_or(Action::List) {
         Action::Add { name, role } => {
-            let key = keys::make(&store, &name, role.role()).await?;
-            let made = json!({ "name": name, "role": word(role.role()), "key": key });
+            // Made here, so that it goes over no wire: the server is told the hash alone.
+            let key = new_key();
+            let role = word(role.role());
+            let request = json!({ "name": name, "role": role, "hash": saldo_web::api_key_hash(&key) });
+            let stored = door.ask(Question::post(PATH, &request)).await?;
+            let made = json!({ "name": stored["name"], "role": stored["role"], "key": key });
             context.output.show(&made, human_key)?;
-            End::Well
         }
         Action::List => {
-            let keys: Vec<Value> = store
-                .api_keys()
-                .await?
-                .iter()
-                .map(|key| json!({ "name": key.name, "role": word(key.role), "created_at": key.created_at }))
-                .collect();
-            context.output.show(&json!({ "items": keys }), |list| {
+            let list = door.list(Question::get(PATH), KEYS_MAX).await?;
+            context.output.show(&list, |list| {
                 table(
                     &["NAME", "ROLE", "MADE (UTC)"],
                     &rows(items(list), &["/name", "/role", "/created_at"]),
                     "No keys.",
                 )
             })?;
-            End::Well
         }
         Action::Revoke { name } => {
-            let revoked = store.revoke_api_key(&name, now()).await?;
-            let json = json!({ "name": name, "revoked": revoked });
-            context.output.show(&json, |_| {
-                if revoked {
-                    format!("Revoked {name}.")
-                } else {
-                    format!("There is no key called {name}.")
-                }
-            })?;
-            End::well_if(revoked)
+            let question = Question::delete(format!("{PATH}/{}", segment(&name)));
+            door.ask(question).await?;
+            let json = json!({ "name": name, "revoked": true });
+            context.output.show(&json, |_| format!("Revoked {name}."))?;
         }
-    };
-    store.close().await?;
-    Ok(end)
+    }
+    door.close().await?;
+    Ok(End::Well)
 }
 
 /// The one time that a key is shown.

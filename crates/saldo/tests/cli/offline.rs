@@ -158,7 +158,7 @@ fn many_orders_are_taken_in_together() {
 fn accounts_are_added_and_retries_are_asked_for() {
     let folder = Folder::new();
     folder.json(&["accounts", "add", ACCOUNT, "--name", "shop"]);
-    assert_eq!(folder.json(&["accounts", "list"])["items"][0]["name"], "shop");
+    assert_eq!(folder.json(&["accounts"])["items"][0]["name"], "shop");
     assert_eq!(folder.json(&["retry", "--failed"])["retried"], 0);
     assert_eq!(
         folder

@@ -14,9 +14,6 @@ fn a_second_process_is_refused_with_a_clear_message() {
         second.stderr.contains("has the database") && second.stderr.contains("stop it first"),
         "{second:?}"
     );
-    let keys = folder.run(&["keys", "add", "late"]);
-    assert_eq!(keys.code, 1, "{keys:?}");
-    assert!(keys.stderr.contains("running server"), "{keys:?}");
     let status = folder.run(&["status"]);
     assert_eq!(status.code, 1, "the configured address is another: {status:?}");
     assert!(status.stderr.contains("--server URL"), "{status:?}");

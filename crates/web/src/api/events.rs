@@ -24,8 +24,9 @@ use crate::wire::{AlertBody, OperationBody, ReviewBody, StatusBody};
 
 /// Tells what changes
 ///
-/// Server-sent events `operation`, `review`, `alert` and `status`, each with the thing as it stands now. Several changes of
-/// one thing may be told once. `reset` says that changes were missed: read the lists again.
+/// Server-sent events `operation`, `review`, `alert` and `status`, each with the thing as it stands now. The first is
+/// `status`. Several changes of one thing may be told once, and one of them twice. `reset` says that changes were missed:
+/// read the lists again, as after connecting anew.
 #[utoipa::path(
     get, path = "/api/v1/stock-sync/events", tag = "status",
     responses(
@@ -46,10 +47,13 @@ pub(crate) async fn get_events(app: App, call: Call) -> Result<Answer, Problem> 
         .get::<Stopping>()
         .map(|stopping| stopping.0.clone())
         .unwrap_or_default();
+    // Subscribed to first: what changes while the state is read is told after it.
+    let changes = app.service.subscribe();
+    let ready = tell(&app, &Event::Status).await?.into_iter().collect();
     let listener = Listener {
-        changes: app.service.subscribe(),
+        changes,
         app,
-        ready: VecDeque::new(),
+        ready,
         _place: place,
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);

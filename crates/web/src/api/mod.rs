@@ -8,6 +8,7 @@ pub mod deductions;
 pub mod discrepancies;
 pub mod events;
 pub mod health;
+pub mod keys;
 pub mod metrics;
 pub mod mode;
 pub mod operations;
@@ -35,7 +36,7 @@ use saldo_store::query::Role;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::authentication::Access;
-use crate::endpoint::{Route, get, post, post_long, post_stream, put};
+use crate::endpoint::{Route, delete, get, post, post_long, post_stream, put};
 use crate::problem::Problem;
 use crate::wire::SyncBody;
 
@@ -153,6 +154,9 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/api/v1/stock-sync/events", viewer, events::get_events),
         get("/api/v1/stock-sync/accounts", viewer, accounts::list_accounts),
         post("/api/v1/stock-sync/accounts", admin, accounts::post_account),
+        get("/api/v1/stock-sync/keys", admin, keys::list_keys),
+        post("/api/v1/stock-sync/keys", admin, keys::post_key),
+        delete("/api/v1/stock-sync/keys/{name}", admin, keys::delete_key),
         get("/api/v1/stock", viewer, stock::balances::list_balances),
         get("/api/v1/stock/{sku}", viewer, stock::balances::get_sku),
         get(

@@ -37,6 +37,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         (name = "reports", description = "What happened in a week, or in any period"),
         (name = "stock", description = "Balances, movements, documents and mappings"),
         (name = "accounts", description = "Allegro seller accounts"),
+        (name = "keys", description = "Who may ask"),
         (name = "status", description = "How Saldo is"),
     ),
     paths(
@@ -80,6 +81,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         api::events::get_events,
         api::accounts::list_accounts,
         api::accounts::post_account,
+        api::keys::list_keys,
+        api::keys::post_key,
+        api::keys::delete_key,
         api::stock::balances::list_balances,
         api::stock::balances::get_sku,
         api::stock::movements::list_movements,
@@ -124,6 +128,7 @@ impl Modify for WhatAllHaveInCommon {
                 "GET" => path.get.as_mut(),
                 "POST" => path.post.as_mut(),
                 "PUT" => path.put.as_mut(),
+                "DELETE" => path.delete.as_mut(),
                 _ => None,
             };
             let Some(operation) = operation else { continue };

@@ -70,6 +70,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "There is no alert of that id, or it ended so long ago that it was forgotten.",
     ),
     problem(
+        "api_key_unknown",
+        404,
+        "No such key",
+        "There is no API key of that name, or it was revoked. `saldo keys list` shows those that are good.",
+    ),
+    problem(
         "mapping_unknown",
         404,
         "No such mapping",
@@ -140,6 +146,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         408,
         "The body did not arrive",
         "It stood still for too long. Nothing was changed; send it again.",
+    ),
+    problem(
+        "admin_key_first",
+        409,
+        "The first key must be an admin's",
+        "With a lower one as the only key, nobody could make another. Make an admin's key first.",
     ),
     problem(
         "alert_changed",
@@ -242,6 +254,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         409,
         "The order cannot be read",
         "What the orders service holds for it is no checkout form that can be taken in. Post the form itself.",
+    ),
+    problem(
+        "own_key",
+        409,
+        "The key that asks",
+        "A key cannot revoke itself. Ask with another admin's key, or with `saldo keys revoke` while the server is stopped.",
     ),
     problem(
         "quantity_differs",

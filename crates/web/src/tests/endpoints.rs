@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{ACCOUNT, World, form, order, order_number};
 
@@ -494,4 +494,67 @@ async fn the_state_is_told() {
     assert_eq!(answer.headers["retry-after"], "1");
     insta::assert_snapshot!("not_ready", answer.shown());
     assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_made_listed_and_revoked() {
+    const KEYS: &str = "/api/v1/stock-sync/keys";
+    let world = World::open();
+    let hash = crate::api_key_hash("saldo_secret");
+    let body = |name: &str, role: &str| json!({ "name": name, "role": role, "hash": hash });
+    let first = world.post(KEYS, &body("till", "viewer")).await;
+    assert_eq!(
+        (first.status.as_u16(), first.code().as_str()),
+        (409, "admin_key_first")
+    );
+    let wrong = world
+        .post(KEYS, &json!({ "name": " ", "role": "king", "hash": "AB" }))
+        .await;
+    assert_eq!(wrong.pointers(), ["/name", "/role", "/hash"]);
+    let made = world.post(KEYS, &body("boss", "admin")).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    assert!(!made.text.contains(&hash), "{}", made.text);
+
+    let ask = async |method: &str, path: &str, body: &Value| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", "Bearer saldo_secret")
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        world.send(request).await
+    };
+    let refused = world.get(KEYS).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::UNAUTHORIZED,
+        "the first key closes the server"
+    );
+    let taken = ask("POST", KEYS, &body("boss", "viewer")).await;
+    assert_eq!(taken.code(), "api_key_name_taken");
+    assert_eq!(
+        ask("POST", KEYS, &body("a/b", "viewer")).await.status,
+        StatusCode::OK
+    );
+    let page = ask("GET", &format!("{KEYS}?limit=1"), &Value::Null).await.json();
+    assert_eq!(page["items"][0]["name"], "a/b");
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let page = ask("GET", &format!("{KEYS}?cursor={cursor}"), &Value::Null)
+        .await
+        .json();
+    assert_eq!(
+        (&page["items"][0]["name"], &page["next_cursor"]),
+        (&json!("boss"), &Value::Null)
+    );
+
+    let own = ask("DELETE", &format!("{KEYS}/boss"), &Value::Null).await;
+    assert_eq!((own.status.as_u16(), own.code().as_str()), (409, "own_key"));
+    let revoked = ask("DELETE", &format!("{KEYS}/a%2Fb"), &Value::Null).await;
+    assert_eq!(revoked.json()["name"], "a/b");
+    let again = ask("DELETE", &format!("{KEYS}/a%2Fb"), &Value::Null).await;
+    assert_eq!(
+        (again.status.as_u16(), again.code().as_str()),
+        (404, "api_key_unknown")
+    );
 }

@@ -11,11 +11,15 @@ use crate::limits::LISTENERS_MAX;
 
 const EVENTS: &str = "/api/v1/stock-sync/events";
 
+/// A listener that was told how everything stands.
 async fn listen(world: &World) -> BodyDataStream {
     let request = Request::get(EVENTS).body(axum::body::Body::empty()).unwrap();
     let response = world.router.clone().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    response.into_body().into_data_stream()
+    let mut events = response.into_body().into_data_stream();
+    let (name, status) = next(&mut events).await;
+    assert_eq!((name.as_str(), &status["version"]), ("status", &"1.2.3".into()));
+    events
 }
 
 /// The next event's name and data.

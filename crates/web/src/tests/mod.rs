@@ -5,6 +5,7 @@ mod authorization;
 mod batch;
 mod bodies;
 mod bringing;
+mod contract;
 mod description;
 mod endpoints;
 mod events;

@@ -4,6 +4,7 @@
 
 mod account;
 mod alert;
+mod key;
 mod log_entry;
 mod operation;
 mod order;
@@ -20,6 +21,7 @@ pub mod words;
 
 pub use account::AccountBody;
 pub use alert::AlertBody;
+pub use key::KeyBody;
 pub use log_entry::LogEntryBody;
 pub use operation::{OperationBody, OperationLineBody};
 pub use order::{FlagBody, OrderBody, OrderLineBody, PartBody};

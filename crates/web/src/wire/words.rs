@@ -29,6 +29,17 @@ words!(
     }
 );
 words!(
+    /// What a key may do.
+    RoleWord {
+        /// Reads.
+        Viewer,
+        /// Acts.
+        Operator,
+        /// Configures.
+        Admin,
+    }
+);
+words!(
     /// What kind of trouble an alert is about.
     AlertKindWord {
         /// The orders service does not answer, or answers with failures only.
