@@ -73,6 +73,67 @@ async fn a_real_form_is_deducted_once_and_stays_so_after_a_kill() {
     support::assert_doctor_finds_nothing(folder.path(), &simulated);
 }
 
+/// `saldo init`, with the orders service and a port put into the file that it writes. Answers with the port and the key.
+fn set_up(folder: &std::path::Path, simulated: &Simulated) -> (u16, String) {
+    let ran = support::saldo(folder)
+        .env_remove("SALDO_DATABASE")
+        .args(["--json", "init"])
+        .output()
+        .unwrap();
+    let made: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    let port = support::free_port();
+    let file = folder.join("saldo.toml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    let [base_url, secret, user] = simulated.settings().map(|(_, value)| value);
+    for (default, own) in [
+        (
+            "listen = \"127.0.0.1:8080\"",
+            format!("listen = \"127.0.0.1:{port}\""),
+        ),
+        (
+            "base_url = \"http://127.0.0.1:8000\"",
+            format!("base_url = \"{base_url}\""),
+        ),
+        ("jwt_secret = \"\"", format!("jwt_secret = \"{secret}\"")),
+        ("user_id = \"saldo\"", format!("user_id = \"{user}\"")),
+    ] {
+        assert!(text.contains(default), "{default} is not in {text}");
+        text = text.replacen(default, &own, 1);
+    }
+    std::fs::write(file, text).unwrap();
+    (port, made["key"].as_str().unwrap().to_owned())
+}
+
+/// As a new user would, with the file that `saldo init` wrote and the key that it printed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_init_set_up_deducts_a_real_form_once_and_outlives_a_kill() {
+    let simulated = Simulated::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (port, key) = set_up(folder.path(), &simulated);
+    let order: Value = serde_json::from_str(REAL_FORM).unwrap();
+    let id: Uuid = order["id"].as_str().unwrap().parse().unwrap();
+    let mut first = None;
+    for is_repeat in [false, true, true] {
+        // Each server is killed at the end, and the next one finds what it left.
+        let server = Server::start_as_set_up(folder.path(), port, &key).await;
+        if !is_repeat {
+            server.receive("KUB-330-GRA", 10).await;
+        }
+        let (status, answer) = post_order(&server, &simulated, &order).await;
+        assert_eq!(
+            (status, &answer["status"], &answer["duplicate"]),
+            (200, &json!("completed"), &json!(is_repeat)),
+            "{answer}"
+        );
+        let operation = answer["operation"]["id"].clone();
+        assert_eq!(*first.get_or_insert(operation.clone()), operation);
+        assert_eq!(server.balance("KUB-330-GRA").await, 8);
+        assert!(simulated.flag(id));
+        server.kill_nine();
+    }
+    support::assert_doctor_finds_nothing(folder.path(), &simulated);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_temporary_failure_is_retried_until_the_service_confirms() {
     let simulated = Simulated::start().await;

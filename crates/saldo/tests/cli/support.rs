@@ -23,8 +23,13 @@ pub(crate) struct Ran {
 }
 
 impl Folder {
+    /// An empty folder, with an empty configuration where a user's own is looked for: so that the one of a Saldo that is
+    /// installed on this machine, and its database, are out of reach.
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("saldo")).unwrap();
+        std::fs::write(folder.path().join("saldo/saldo.toml"), "").unwrap();
+        Self(folder)
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -117,6 +117,31 @@ impl Server {
         server
     }
 
+    /// Starts it as a folder's own `saldo.toml` says, which listens on `port`; everything is asked with `key`.
+    pub(crate) async fn start_as_set_up(folder: &Path, port: u16, key: &str) -> Self {
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let process = saldo(folder)
+            .env_remove("SALDO_DATABASE")
+            .arg("serve")
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut bearer = reqwest::header::HeaderMap::new();
+        bearer.insert("authorization", format!("Bearer {key}").parse().unwrap());
+        drop(http_client());
+        let mut server = Self {
+            process,
+            api: format!("http://127.0.0.1:{port}"),
+            http: reqwest::Client::builder()
+                .default_headers(bearer)
+                .build()
+                .unwrap(),
+        };
+        server.wait_until_ready(folder).await;
+        server
+    }
+
     async fn wait_until_ready(&mut self, folder: &Path) {
         let began = tokio::time::Instant::now();
         loop {
@@ -236,6 +261,10 @@ impl Drop for Server {
 
 /// The `saldo` binary, with a folder's database and nothing of this machine's configuration.
 pub(crate) fn saldo(folder: &Path) -> Command {
+    // A user's own configuration, empty: the one of a Saldo that is installed on this machine is not looked for.
+    let configuration = folder.join(".config/saldo");
+    std::fs::create_dir_all(&configuration).unwrap();
+    std::fs::write(configuration.join("saldo.toml"), "").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_saldo"));
     command
         .current_dir(folder)
@@ -288,7 +317,7 @@ pub(crate) fn form(order: Uuid, sku: &str, quantity: i64) -> Value {
     })
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
