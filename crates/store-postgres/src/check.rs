@@ -1,6 +1,7 @@
 //! The invariants of section 3 of the design, looked for in the stored rows, and the database's own integrity. All
 //! questions are asked in one snapshot, so what other instances do meanwhile disturbs nothing.
 
+use saldo_store::mend;
 use saldo_store::query::Violation;
 
 use crate::failure::Failure;
@@ -35,10 +36,6 @@ pub(crate) async fn check(session: &Session) -> Result<Vec<Violation>, Failure> 
     Ok(found)
 }
 
-const MOVEMENTS_ARE_TRUE: &str =
-    "the movements are the truth: count the goods, and set the balance to their sum";
-const LOG_IS_TRUE: &str = "the log is the truth: set the operation to what its last entry says";
-
 const RULES: &[Rule] = &[
     Rule {
         invariant: 0,
@@ -50,13 +47,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 0,
-        mend: "stop saldo and restore the newest backup; reconciliation brings back what is newer",
+        mend: mend::DATABASE,
         sql: "SELECT checksum_failures || ' pages were read whose checksum is wrong' FROM pg_stat_database \
               WHERE datname = current_database() AND checksum_failures > 0",
     },
     Rule {
         invariant: 1,
-        mend: MOVEMENTS_ARE_TRUE,
+        mend: mend::BALANCE,
         sql: "SELECT 'movement ' || sequence || ' of ' || sku || ' in ' || warehouse \
               || ' does not follow the one before' \
               FROM (SELECT sku, warehouse, sequence, quantity, balance_after, \
@@ -67,14 +64,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 1,
-        mend: MOVEMENTS_ARE_TRUE,
+        mend: mend::BALANCE,
         sql: "SELECT sku || ' in ' || warehouse || ' has movements and no balance' \
               FROM (SELECT DISTINCT sku, warehouse FROM saldo.movement \
                     EXCEPT SELECT sku, warehouse FROM saldo.balance) AS moved",
     },
     Rule {
         invariant: 1,
-        mend: MOVEMENTS_ARE_TRUE,
+        mend: mend::BALANCE,
         sql: "SELECT 'the balance of ' || sku || ' in ' || warehouse || ' is not the sum of its movements' \
               FROM saldo.balance LEFT JOIN (SELECT sku, warehouse, sum(quantity) AS total, count(*) AS number \
                   FROM saldo.movement GROUP BY sku, warehouse) AS moved USING (sku, warehouse) \
@@ -82,7 +79,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 2,
-        mend: "the movements are the truth: correct the line",
+        mend: mend::LINE,
         sql: "SELECT 'line ' || line || ' and its movements of ' || sku || ' in ' || warehouse || ' differ by ' \
               || sum(quantity) \
               FROM (SELECT line, sku, warehouse, quantity FROM saldo.movement WHERE line IS NOT NULL \
@@ -95,7 +92,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 2,
-        mend: "compare the line with its movements",
+        mend: mend::LINE,
         sql: "SELECT 'line ' || (line ->> 'id') || ' has taken less than nothing' \
               FROM saldo.orders, jsonb_array_elements(orders.lines::jsonb) AS line, \
                   jsonb_array_elements(line -> 'parts') AS part \
@@ -103,7 +100,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 4,
-        mend: "retry the operation, or roll it back",
+        mend: mend::NO_NEXT_STEP,
         sql: "SELECT 'operation ' || operation.id || ' of order ' || coalesce(operation.order_id, '(none)') \
               || ' has no next step' \
               FROM saldo.operation \
@@ -123,19 +120,19 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 5,
-        mend: "count the goods",
+        mend: mend::BELOW_ZERO,
         sql: "SELECT 'movement ' || sequence || ' of ' || sku || ' in ' || warehouse || ' fell below zero' \
               FROM saldo.movement WHERE balance_after < 0 AND quantity < 0 AND NOT negative_allowed",
     },
     Rule {
         invariant: 6,
-        mend: "remove the delivery",
+        mend: mend::OWED_UNTOUCHED,
         sql: "SELECT 'order ' || delivery.order_id || ' owes the service its flag, but nothing of it was ever moved' \
               FROM saldo.delivery LEFT JOIN saldo.orders USING (account, order_id) WHERE orders.touched IS NOT TRUE",
     },
     Rule {
         invariant: 7,
-        mend: "retry the operation",
+        mend: mend::UNLEASED,
         sql: "SELECT 'operation ' || operation.id || ' is under delivery without a lease' \
               FROM saldo.operation WHERE status = 'processing' \
               AND NOT EXISTS (SELECT 1 FROM saldo.delivery WHERE delivery.account = operation.account \
@@ -144,7 +141,7 @@ const RULES: &[Rule] = &[
     // The clean-up may have removed the log of what was finished: all of it, as it was then.
     Rule {
         invariant: 8,
-        mend: LOG_IS_TRUE,
+        mend: mend::LOG,
         sql: "SELECT 'entry ' || version || ' of operation ' || operation || ' does not follow' \
               FROM (SELECT operation, version, status, lag(version, 1, 0::bigint) OVER history AS version_before, \
                         lag(status) OVER history AS status_before \
@@ -160,7 +157,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 8,
-        mend: LOG_IS_TRUE,
+        mend: mend::LOG,
         sql: "SELECT 'operation ' || operation.id || ' is not as its log says' FROM saldo.operation \
               LEFT JOIN LATERAL (SELECT log.version, log.status FROM saldo.log \
                   WHERE log.operation = operation.id ORDER BY log.version DESC LIMIT 1) AS newest ON true \
@@ -169,13 +166,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 4,
-        mend: "answer both",
+        mend: mend::TWO_REVIEWS,
         sql: "SELECT 'review ' || max(id::text) || ' asks what another open one asks' FROM saldo.review \
               WHERE answered_at IS NULL GROUP BY reason, account, order_id HAVING count(*) > 1",
     },
     Rule {
         invariant: 2,
-        mend: "compare the two orders with their movements",
+        mend: mend::HOLDER,
         sql: "SELECT 'line ' || line_holder.line_item_id || ' is held by an order that does not have it' \
               FROM saldo.line_holder LEFT JOIN saldo.orders USING (account, order_id) \
               WHERE NOT EXISTS (SELECT 1 FROM jsonb_array_elements(orders.lines::jsonb) AS line \
@@ -183,7 +180,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 4,
-        mend: "add the operation to its order",
+        mend: mend::UNNAMED,
         sql: "SELECT 'operation ' || operation.id || ' is not named by its order ' || operation.order_id \
               FROM saldo.operation LEFT JOIN saldo.orders USING (account, order_id) \
               WHERE operation.account IS NOT NULL AND (operation.id = ANY (orders.operations)) IS NOT TRUE",

@@ -1,6 +1,7 @@
 //! The invariants of section 3 of the design, looked for in the stored rows, and the file's own integrity.
 
 use rusqlite::{Connection, params};
+use saldo_store::mend;
 use saldo_store::query::Violation;
 
 use crate::failure::Failure;
@@ -23,11 +24,10 @@ pub(crate) fn check(connection: &Connection) -> Result<Vec<Violation>, Failure> 
         string(row, 0)
     })? {
         if problem != "ok" {
-            let mend = "stop saldo and restore the newest backup; reconciliation brings back what is newer";
             found.push(Violation {
                 invariant: 0,
                 detail: problem,
-                mend: mend.to_owned(),
+                mend: mend::DATABASE.to_owned(),
             });
         }
     }
@@ -44,14 +44,10 @@ pub(crate) fn check(connection: &Connection) -> Result<Vec<Violation>, Failure> 
     Ok(found)
 }
 
-const MOVEMENTS_ARE_TRUE: &str =
-    "the movements are the truth: count the goods, and set the balance to their sum";
-const LOG_IS_TRUE: &str = "the log is the truth: set the operation to what its last entry says";
-
 const RULES: &[Rule] = &[
     Rule {
         invariant: 1,
-        mend: MOVEMENTS_ARE_TRUE,
+        mend: mend::BALANCE,
         sql: "SELECT 'movement ' || sequence || ' of ' || sku || ' in ' || warehouse \
               || ' does not follow the one before' \
               FROM (SELECT sku, warehouse, sequence, quantity, balance_after, \
@@ -62,13 +58,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 1,
-        mend: MOVEMENTS_ARE_TRUE,
+        mend: mend::BALANCE,
         sql: "SELECT sku || ' in ' || warehouse || ' has movements and no balance' \
               FROM (SELECT DISTINCT sku, warehouse FROM movement EXCEPT SELECT sku, warehouse FROM balance)",
     },
     Rule {
         invariant: 1,
-        mend: MOVEMENTS_ARE_TRUE,
+        mend: mend::BALANCE,
         sql: "SELECT 'the balance of ' || sku || ' in ' || warehouse || ' is not the sum of its movements' \
               FROM balance WHERE (quantity, movements) <> ( \
                   SELECT ifnull(sum(movement.quantity), 0), count(*) FROM movement \
@@ -76,7 +72,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 2,
-        mend: "the movements are the truth: correct the line",
+        mend: mend::LINE,
         sql: "SELECT 'line ' || line || ' and its movements of ' || sku || ' in ' || warehouse || ' differ by ' \
               || sum(quantity) \
               FROM (SELECT line, sku, warehouse, quantity FROM movement WHERE line IS NOT NULL \
@@ -88,14 +84,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 2,
-        mend: "compare the line with its movements",
+        mend: mend::LINE,
         sql: "SELECT 'line ' || (line.value ->> 'id') || ' has taken less than nothing' \
               FROM orders, json_each(orders.lines) AS line, json_each(line.value -> 'parts') AS part \
               WHERE part.value ->> 'taken' < 0",
     },
     Rule {
         invariant: 4,
-        mend: "retry the operation, or roll it back",
+        mend: mend::NO_NEXT_STEP,
         sql: "SELECT 'operation ' || hex(operation.id) || ' of order ' || ifnull(operation.order_id, '(none)') \
               || ' has no next step' \
               FROM operation INDEXED BY operation_unfinished \
@@ -115,19 +111,19 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 5,
-        mend: "count the goods",
+        mend: mend::BELOW_ZERO,
         sql: "SELECT 'movement ' || sequence || ' of ' || sku || ' in ' || warehouse || ' fell below zero' \
               FROM movement WHERE balance_after < 0 AND quantity < 0 AND negative_allowed = 0",
     },
     Rule {
         invariant: 6,
-        mend: "remove the delivery",
+        mend: mend::OWED_UNTOUCHED,
         sql: "SELECT 'order ' || order_id || ' owes the service its flag, but nothing of it was ever moved' \
               FROM orders WHERE due_at IS NOT NULL AND touched = 0",
     },
     Rule {
         invariant: 7,
-        mend: "retry the operation",
+        mend: mend::UNLEASED,
         sql: "SELECT 'operation ' || hex(operation.id) || ' is under delivery without a lease' \
               FROM operation INDEXED BY operation_unfinished WHERE status = 'processing' \
               AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.account = operation.account \
@@ -136,7 +132,7 @@ const RULES: &[Rule] = &[
     // The clean-up may have removed the log of what was finished: all of it, as it was then.
     Rule {
         invariant: 8,
-        mend: LOG_IS_TRUE,
+        mend: mend::LOG,
         sql: "SELECT 'entry ' || version || ' of operation ' || hex(operation) || ' does not follow' \
               FROM (SELECT operation, version, status, lag(version, 1, 0) OVER history AS version_before, \
                         lag(status) OVER history AS status_before \
@@ -152,7 +148,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 8,
-        mend: LOG_IS_TRUE,
+        mend: mend::LOG,
         sql: "SELECT 'operation ' || hex(operation.id) || ' is not as its log says' FROM operation \
               WHERE (SELECT log.version || log.status FROM log WHERE log.operation = operation.id \
                      ORDER BY log.version DESC LIMIT 1) IS NOT operation.version || operation.status \
@@ -161,13 +157,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 4,
-        mend: "answer both",
+        mend: mend::TWO_REVIEWS,
         sql: "SELECT 'review ' || hex(max(id)) || ' asks what another open one asks' FROM review \
               WHERE answered_at IS NULL GROUP BY reason, account, order_id HAVING count(*) > 1",
     },
     Rule {
         invariant: 2,
-        mend: "compare the two orders with their movements",
+        mend: mend::HOLDER,
         sql: "SELECT 'line ' || line_holder.line_item_id || ' is held by an order that does not have it' \
               FROM line_holder LEFT JOIN orders ON orders.number = line_holder.holder \
               WHERE NOT EXISTS (SELECT 1 FROM json_each(orders.lines) AS line \
@@ -175,7 +171,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         invariant: 4,
-        mend: "add the operation to its order",
+        mend: mend::UNNAMED,
         sql: "SELECT 'operation ' || hex(operation.id) || ' is not named by its order ' || operation.order_id \
               FROM operation LEFT JOIN orders USING (account, order_id) \
               WHERE operation.account IS NOT NULL AND ifnull(instr(orders.operations, operation.id), 0) = 0",

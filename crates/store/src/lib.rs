@@ -11,6 +11,7 @@ pub mod deciding;
 mod error;
 pub mod housekeeping;
 pub mod memory;
+pub mod mend;
 pub mod moves;
 mod paging;
 pub mod query;

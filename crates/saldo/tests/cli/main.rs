@@ -9,6 +9,7 @@ mod backup;
 mod bringing;
 mod channels;
 mod configuration;
+mod damaged;
 mod help;
 mod keys;
 mod offline;

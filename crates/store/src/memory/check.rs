@@ -8,6 +8,7 @@ use saldo_domain::review::Review;
 use saldo_domain::stock::StockKey;
 
 use super::tables::Tables;
+use crate::mend;
 use crate::query::Violation;
 
 /// The most violations that a check reports.
@@ -37,7 +38,7 @@ fn note(found: &mut Vec<Violation>, invariant: u8, detail: String, mend: &str) {
 }
 
 fn conservation(tables: &Tables, found: &mut Vec<Violation>) {
-    let mend = "the movements are the truth: count the goods, and set the balance to their sum";
+    let mend = mend::BALANCE;
     for (key, movements) in &tables.movements {
         let mut sum = 0;
         for (index, movement) in movements.iter().enumerate() {
@@ -80,7 +81,7 @@ fn once(tables: &Tables, found: &mut Vec<Violation>) {
                 *taken.entry((&line.id, &part.key)).or_default() += part.taken;
                 if part.taken < 0 {
                     let detail = format!("line {} has taken less than nothing of {:?}", line.id, part.key);
-                    note(found, 2, detail, "compare the line with its movements");
+                    note(found, 2, detail, mend::LINE);
                 }
             }
         }
@@ -93,7 +94,7 @@ fn once(tables: &Tables, found: &mut Vec<Violation>) {
     for ((line, key), difference) in taken {
         if difference != 0 {
             let detail = format!("line {line} and its movements of {key:?} differ by {difference}");
-            note(found, 2, detail, "the movements are the truth: correct the line");
+            note(found, 2, detail, mend::LINE);
         }
     }
 }
@@ -109,7 +110,7 @@ fn next_steps(tables: &Tables, found: &mut Vec<Violation>) {
                 found,
                 4,
                 format!("operation {} is unfinished and of no order", operation.id),
-                "roll it back",
+                mend::NO_NEXT_STEP,
             );
             continue;
         };
@@ -118,7 +119,7 @@ fn next_steps(tables: &Tables, found: &mut Vec<Violation>) {
                 found,
                 4,
                 format!("operation {} is of an order that is not there", operation.id),
-                "roll it back",
+                mend::NO_NEXT_STEP,
             );
         }
         if !has_next_step(tables, key, operation) {
@@ -126,7 +127,7 @@ fn next_steps(tables: &Tables, found: &mut Vec<Violation>) {
                 found,
                 4,
                 format!("operation {} of order {key} has no next step", operation.id),
-                "retry it",
+                mend::NO_NEXT_STEP,
             );
         }
     }
@@ -155,7 +156,7 @@ fn never_below_zero(tables: &Tables, found: &mut Vec<Violation>) {
                 "movement {} of {:?} fell below zero",
                 movement.sequence, movement.key
             );
-            note(found, 5, detail, "count the goods");
+            note(found, 5, detail, mend::BELOW_ZERO);
         }
     }
 }
@@ -164,7 +165,7 @@ fn level(tables: &Tables, found: &mut Vec<Violation>) {
     for key in tables.deliveries.keys() {
         if tables.orders.get(key).is_none_or(|order| !order.touched) {
             let detail = format!("order {key} owes the service its flag, but nothing of it was ever moved");
-            note(found, 6, detail, "remove the delivery");
+            note(found, 6, detail, mend::OWED_UNTOUCHED);
         }
     }
 }
@@ -181,14 +182,14 @@ fn one_at_a_time(tables: &Tables, found: &mut Vec<Violation>) {
                 found,
                 7,
                 format!("operation {} is under delivery without a lease", operation.id),
-                "retry it",
+                mend::UNLEASED,
             );
         }
     }
 }
 
 fn histories(tables: &Tables, found: &mut Vec<Violation>) {
-    let mend = "the log is the truth: set the operation to what its last entry says";
+    let mend = mend::LOG;
     for operation in tables.operations.values() {
         let log = tables.log.get(&operation.id).map_or(&[][..], Vec::as_slice);
         // The clean-up may have removed the log of what was finished: all of it, as it was then.
@@ -230,7 +231,7 @@ fn open_reviews(tables: &Tables, found: &mut Vec<Violation>) {
     for review in tables.reviews.values().filter(|review| review.is_open()) {
         if open.insert((review.reason, &review.subject), review.id).is_some() {
             let detail = format!("review {} asks what another open one asks", review.id);
-            note(found, 4, detail, "answer both");
+            note(found, 4, detail, mend::TWO_REVIEWS);
         }
     }
 }

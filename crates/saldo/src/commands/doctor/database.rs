@@ -42,7 +42,8 @@ pub(super) async fn check(config: &Config, context: &Context, findings: &mut Fin
         }
     };
     if let Err(error) = check_store(&store, findings).await {
-        findings.wrong(AREA, error.to_string(), "restore a backup if this stays");
+        let mend = format!("if this stays, {}", saldo_store::mend::DATABASE);
+        findings.wrong(AREA, error.to_string(), mend);
     }
     if let Err(error) = store.close().await {
         findings.wrong(AREA, format!("does not close: {error}"), "check the disk");
