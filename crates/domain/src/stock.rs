@@ -105,7 +105,7 @@ pub fn check_components(components: &[Component]) -> Result<(), String> {
 /// When the sum leaves ±[`BALANCE_MAX`].
 pub fn add(left: i64, right: i64) -> Result<i64, OutOfBounds> {
     match left.checked_add(right) {
-        Some(sum) if sum.abs() <= BALANCE_MAX => Ok(sum),
+        Some(sum) if (-BALANCE_MAX..=BALANCE_MAX).contains(&sum) => Ok(sum),
         _ => Err(OutOfBounds),
     }
 }
@@ -114,3 +114,23 @@ pub fn add(left: i64, right: i64) -> Result<i64, OutOfBounds> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a balance would leave ±{BALANCE_MAX}")]
 pub struct OutOfBounds;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_leaves_the_bounds_of_a_balance_is_refused() {
+        assert_eq!(add(BALANCE_MAX - 1, 1), Ok(BALANCE_MAX));
+        assert_eq!(add(1 - BALANCE_MAX, -1), Ok(-BALANCE_MAX));
+        for (left, right) in [
+            (BALANCE_MAX, 1),
+            (-BALANCE_MAX, -1),
+            (i64::MAX, 1),
+            (i64::MIN, -1),
+            (i64::MIN, 0),
+        ] {
+            assert_eq!(add(left, right), Err(OutOfBounds), "{left} {right}");
+        }
+    }
+}

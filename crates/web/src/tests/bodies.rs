@@ -236,6 +236,98 @@ async fn quantities_are_whole_and_within_bounds() {
     assert_eq!(world.store.dump(), before);
 }
 
+/// What reliability asks of data: each with where it is wrong, and in words that say so.
+fn hostile_orders() -> Vec<(Value, &'static str, &'static str)> {
+    let line = |number: usize| json!({ "id": format!("line-{number}"), "quantity": 1, "offer": { "id": "1", "external": { "id": "A" } } });
+    let lines = |count: usize| Value::Array((0..count).map(line).collect());
+    let (list, quantity, sku) = (
+        "/order/lineItems",
+        "/order/lineItems/0/quantity",
+        "/order/lineItems/0/offer/external/id",
+    );
+    let whole = "a whole number from 1 to 1000000";
+    vec![
+        (json!([]), list, "at least one line"),
+        (json!(null), list, "at least one line"),
+        (lines(10_000), list, "1000 lines"),
+        (
+            json!([line(1), line(1)]),
+            "/order/lineItems/1/id",
+            "stands on two lines",
+        ),
+        (json!(0), quantity, whole),
+        (json!(-1), quantity, whole),
+        (json!(1.5), quantity, whole),
+        (json!("3"), quantity, whole),
+        (json!(1_000_000_000), quantity, whole),
+        (json!(i64::MAX), quantity, whole),
+        (json!(i64::MIN), quantity, whole),
+        (json!(1e300), quantity, whole),
+        (json!("A\u{0}"), sku, "control characters"),
+        (json!("x".repeat(4_096)), sku, "at most"),
+        (json!(7), sku, "text"),
+        (json!("a/../b"), "/order/id", "letters"),
+        (json!("o\u{0}"), "/order/id", "letters"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hostile_order_is_refused_with_what_is_wrong_and_changes_nothing() {
+    let world = World::open();
+    world.receive().await;
+    let before = world.store.dump();
+    for (value, pointer, words) in hostile_orders() {
+        let mut body = order();
+        set(&mut body, pointer.trim_end_matches("/1/id"), value.clone());
+        let answer = world.post(ORDERS, &body).await;
+        let shown: String = value.to_string().chars().take(40).collect();
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{shown}: {}",
+            answer.text
+        );
+        let errors = answer.json()["errors"].clone();
+        let told =
+            errors.as_array().unwrap().iter().any(|error| {
+                error["pointer"] == pointer && error["message"].as_str().unwrap().contains(words)
+            });
+        assert!(told, "{shown} at {pointer}, {words:?}: {errors}");
+        assert_eq!(world.store.dump(), before, "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn skus_are_told_apart_byte_by_byte_however_alike_they_look() {
+    let world = World::open();
+    let skus = [
+        "Ż",
+        "Z\u{307}",
+        "KUB",
+        "kub",
+        "KUB\u{200b}",
+        "\u{202e}KUB",
+        "КUB",
+        "KUB 1",
+    ];
+    let lines: Vec<Value> = skus
+        .iter()
+        .enumerate()
+        .map(|(index, sku)| json!({ "sku": format!("  {sku} "), "warehouse": "W", "quantity": index + 1 }))
+        .collect();
+    let answer = world
+        .post("/api/v1/stock/receipts", &json!({ "lines": lines }))
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let balances = world.get("/api/v1/stock").await.json();
+    let balances = balances["items"].as_array().unwrap();
+    assert_eq!(balances.len(), skus.len());
+    for (index, sku) in skus.iter().enumerate() {
+        let held = balances.iter().find(|balance| balance["sku"] == *sku).unwrap();
+        assert_eq!(held["quantity"], index + 1, "{sku:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refund_names_each_sku_once() {
     let world = World::open();

@@ -188,6 +188,25 @@ pub(super) async fn a_line_of_another_account_is_reviewed(world: &mut World) {
     world.expect_balance("A", 8).await;
 }
 
+pub(super) async fn one_order_id_of_two_accounts_is_two_orders(world: &mut World) {
+    world.receive("A", 10).await;
+    let ours = world.post(form("o1").line("l1", "A", 2)).await;
+    let theirs = world
+        .post_for(other_account(), form("o1").line("l2", "A", 3))
+        .await;
+    assert!(!theirs.duplicate);
+    assert_ne!(theirs.operation, ours.operation);
+    world.expect_balance("A", 5).await;
+    world.deliver().await;
+    // What becomes of the one is none of the other's business.
+    world.post(form("o1").line("l1", "A", 2).cancelled()).await;
+    world.expect_balance("A", 7).await;
+    let again = world
+        .post_for(other_account(), form("o1").line("l2", "A", 3))
+        .await;
+    assert_eq!((again.duplicate, again.operation), (true, theirs.operation));
+}
+
 pub(super) async fn returned_never_restocks_by_itself(world: &mut World) {
     world.receive("A", 10).await;
     world.post(form("o1").line("l1", "A", 2)).await;

@@ -90,6 +90,7 @@ where
             goods_of_allegro_are_skipped,
             goods_of_allegro_that_say_so_late_are_skipped,
             a_line_of_another_account_is_reviewed,
+            one_order_id_of_two_accounts_is_two_orders,
             returned_never_restocks_by_itself;
         newer_copies:
             a_revision_seen_before_is_never_newer,
