@@ -80,7 +80,7 @@ async fn receive_goods(house: &House) -> anyhow::Result<()> {
     house.post("/api/v1/stock/receipts", &body).await?;
     house.say(
         "Stock",
-        &format!("{} SKUs received, {RECEIVED_UNITS} units each", GOODS.len()),
+        &format!("{} SKUs received, a million units each", GOODS.len()),
     );
     Ok(())
 }
@@ -90,7 +90,7 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
     let total = story.orders;
     let (outage_from, outage_to) = (total / 3, total * 4 / 5);
     let pause = Duration::from_millis(story.seconds * 1_000 / u64::try_from(total)?);
-    let bar = progress(total, "orders taken in");
+    let mut bar = progress(total, "orders taken in");
     let mut orders = Vec::with_capacity(total);
     let mut ids = edge::RandomIds::default();
     let mut repeats = 0;
@@ -105,9 +105,13 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
             });
         }
         if number == outage_to {
-            bar.suspend(|| house.say("Outage", "the service is back; what waited is delivered now"));
+            // One bar at a time: the one of the deliveries takes its place meanwhile.
+            bar.finish_and_clear();
+            house.say("Outage", "the service is back; what waited is delivered now");
             house.set_outage(false).await?;
             drain(house).await?;
+            bar = progress(total, "orders taken in");
+            bar.set_position(u64::try_from(number)?);
         }
         if number > outage_from && number < outage_to && number % STATUS_EVERY == 0 {
             let waiting = waiting(house).await?;
@@ -240,7 +244,7 @@ async fn roll_one_back(house: &House, order: &str) -> anyhow::Result<()> {
     house.say(
         "Rollback",
         &format!(
-            "a buyer changed his mind: what order {order} took of {restored} SKU(s) is back on the shelf; \
+            "a buyer changed his mind: what the order took, of {restored} SKUs, is back on the shelf; \
              remote flag: {}",
             answer["remote_flag"].as_str().unwrap_or("?")
         ),
