@@ -200,6 +200,7 @@ async fn a_ledger_moves_up_to_postgresql_while_it_runs_and_comes_back() {
 async fn pipe(folder: &Path, from: &str, to: &str) {
     let mut exporting = with(folder, from, &["export", "-"])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut importing = with(folder, to, &["--json", "import", "-"]);

@@ -60,7 +60,6 @@ impl Copying for PostgresCopying {
 
     async fn load(&self, mut parts: Parts, watch: Watch) -> Result<Comparison, CopyError> {
         let session = open(&self.url, &self.options).await?;
-        schema::migrate(&session).await.map_err(failed)?;
         session.batch(BEGIN_WRITING).await.map_err(failed)?;
         let loaded = load(&session, &mut parts, &watch).await;
         if !loaded.as_ref().is_ok_and(Comparison::holds) {
@@ -114,6 +113,9 @@ async fn send(sender: &PartSender, part: Part) -> Result<(), CopyError> {
 }
 
 async fn load(session: &Session, parts: &mut Parts, watch: &Watch) -> Result<Comparison, CopyError> {
+    // The schema is made in the same transaction: a copy that is given up leaves not even that, and an instance that
+    // starts meanwhile waits.
+    schema::migrate_within(session).await.map_err(failed)?;
     lock_out_others(session).await.map_err(failed)?;
     check_is_empty(session).await?;
     let source = take_all(session, parts, watch).await?;

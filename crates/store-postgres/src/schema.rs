@@ -70,7 +70,8 @@ pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
     }
 }
 
-async fn migrate_within(session: &Session) -> Result<(), Failure> {
+/// The same, within a transaction that has begun, and until whose end nobody else changes the schema.
+pub(crate) async fn migrate_within(session: &Session) -> Result<(), Failure> {
     session
         .rows("SELECT pg_advisory_xact_lock($1)", values![migration_name()])
         .await?;
