@@ -121,6 +121,10 @@ task_missed = Task { $task } did not run
     .facts = It was due at { $since }.
     .todo = Look at Saldo's log; if the server runs, run “saldo doctor”.
 
+low_disk_space = The database's disk is nearly full
+    .facts = { $count } MiB are free where the database is; there should be at least { $limit } MiB.
+    .todo = Free space on that disk, or give it more. Once it is full, new orders are refused.
+
 live_orders_broken = The orders service's copies of orders are frozen
     .facts = Its single-order call is broken: cancellations, payments and changes reach Saldo only as posted forms.
     .todo = Mend the orders service, or post changed forms to Saldo. Orders that stay unpaid are put before you as a review.

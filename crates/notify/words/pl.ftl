@@ -146,6 +146,10 @@ task_missed = Zadanie { $task } nie zostało wykonane
     .facts = Jego termin minął { $since }.
     .todo = Zajrzyj do logu Saldo; jeśli serwer działa, uruchom „saldo doctor”.
 
+low_disk_space = Dysk bazy danych jest prawie pełny
+    .facts = Tam, gdzie jest baza danych, wolne jest { $count } MiB; powinno być co najmniej { $limit } MiB.
+    .todo = Zwolnij miejsce na tym dysku albo go powiększ. Gdy się zapełni, nowe zamówienia będą odrzucane.
+
 live_orders_broken = Kopie zamówień w serwisie zamówień są zamrożone
     .facts = Jego wywołanie pojedynczego zamówienia nie działa: anulowania, płatności i zmiany docierają do Saldo tylko jako przesłane formularze.
     .todo = Napraw serwis zamówień albo przesyłaj zmienione formularze do Saldo. Zamówienia długo nieopłacone trafią do ciebie jako sprawa.

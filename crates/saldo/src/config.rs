@@ -119,6 +119,7 @@ pub(crate) struct Alerts {
     pub(crate) high_pending_operations: HighPendingOperations,
     pub(crate) sync_failure_rate: SyncFailureRate,
     pub(crate) stale_operations: StaleOperations,
+    pub(crate) low_disk_space: LowDiskSpace,
 }
 
 /// `[alerts.routes]`
@@ -148,6 +149,12 @@ pub(crate) struct SyncFailureRate {
 pub(crate) struct StaleOperations {
     pub(crate) threshold_hours: u64,
     pub(crate) check_interval_minutes: u64,
+}
+
+/// `[alerts.low_disk_space]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct LowDiskSpace {
+    pub(crate) free_mib: u64,
 }
 
 /// `[schedule]`
@@ -261,6 +268,7 @@ mod tests {
         alerts.high_pending_operations = { threshold = 100, channels = ["telegram", "email"] }
         alerts.sync_failure_rate = { threshold = 0.1, window_minutes = 30 }
         alerts.stale_operations = { threshold_hours = 6, check_interval_minutes = 60 }
+        alerts.low_disk_space = { free_mib = 1024 }
         schedule = { process_pending = "every 5m", reconcile = "every 30m", cleanup = "0 3 * * *", report = "0 8 * * MON" }
         retention = { completed_days = 30, failed_days = 90, log_days = 60 }
         channels.telegram = { bot_token = "", chat_id = "", api_url = "" }

@@ -473,6 +473,10 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn free_disk_bytes(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         if !self.state.close() {
             return Err(StoreError::Closed);

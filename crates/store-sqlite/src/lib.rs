@@ -37,4 +37,4 @@ mod writer;
 pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
 pub use copying::SqliteCopying;
 pub use options::SqliteOptions;
-pub use store::SqliteStore;
+pub use store::{SqliteStore, free_disk_bytes};

@@ -459,12 +459,38 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn free_disk_bytes(&self) -> Result<Option<u64>, StoreError> {
+        self.state.check()?;
+        let path = self.path.clone();
+        // A network file system may take its time to answer.
+        let asked = tokio::task::spawn_blocking(move || free_disk_bytes(&path)).await;
+        asked
+            .map_err(|error| StoreError::Defect(error.to_string()))?
+            .map(Some)
+            .map_err(|error| {
+                StoreError::Unavailable(format!("the free space of the disk cannot be read: {error}"))
+            })
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.state.check()?;
         self.readers.stop();
         self.long_readers.stop();
         self.ask_writer(|answer| Job::Close { answer }).await.map(|_| ())
     }
+}
+
+/// Bytes that are free, for whoever runs Saldo, on the disk that a database file is on, or would be.
+///
+/// # Errors
+/// When its folder cannot be looked at.
+pub fn free_disk_bytes(path: &Path) -> std::io::Result<u64> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn describe(connection: &Connection, path: &Path) -> Result<Vec<(String, String)>, StoreError> {

@@ -143,6 +143,9 @@ pub trait Store:
     /// Facts about the database for people: kind, version, durability settings, size.
     async fn describe(&self) -> Result<Vec<(String, String)>, StoreError>;
 
+    /// Bytes that the database may still grow by, where the backend can tell: of a server elsewhere it cannot.
+    async fn free_disk_bytes(&self) -> Result<Option<u64>, StoreError>;
+
     /// Finishes what waits, and closes. Later calls answer [`StoreError::Closed`].
     async fn close(&self) -> Result<(), StoreError>;
 }

@@ -52,6 +52,7 @@ struct State {
     ids: RewindingIds,
     closed: bool,
     failing: Option<String>,
+    free_disk_bytes: u64,
 }
 
 impl MemoryStore {
@@ -75,6 +76,7 @@ impl MemoryStore {
                 ids,
                 closed: false,
                 failing: None,
+                free_disk_bytes: u64::MAX,
             }),
         }
     }
@@ -93,6 +95,11 @@ impl MemoryStore {
     /// From now on everything fails for this reason, as with a disk that is full; with none it works again.
     pub fn set_failing(&self, reason: Option<&str>) {
         self.lock().failing = reason.map(ToOwned::to_owned);
+    }
+
+    /// How much there is room for from now on; without end at first.
+    pub fn set_free_disk_bytes(&self, bytes: u64) {
+        self.lock().free_disk_bytes = bytes;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -302,6 +309,10 @@ impl Store for MemoryStore {
             ("orders".to_owned(), state.tables.orders.len().to_string()),
             ("operations".to_owned(), state.tables.operations.len().to_string()),
         ])
+    }
+
+    async fn free_disk_bytes(&self) -> Result<Option<u64>, StoreError> {
+        Ok(Some(self.open()?.free_disk_bytes))
     }
 
     async fn close(&self) -> Result<(), StoreError> {

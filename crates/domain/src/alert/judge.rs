@@ -37,6 +37,8 @@ pub struct TaskObservation {
 pub struct Observation {
     /// Why the database failed, where it did.
     pub storage_error: Option<String>,
+    /// Free mebibytes on the database's disk.
+    pub free_disk_mib: Option<u64>,
     /// Operations that wait for delivery or an account.
     pub pending: Option<u64>,
     /// Since when the oldest of them waits.
@@ -81,6 +83,7 @@ pub fn judge(observation: &Observation, policy: &AlertPolicy, now: Timestamp) ->
         findings,
     };
     judging.storage();
+    judging.disk();
     judging.service();
     judging.waiting();
     judging.attempts();
@@ -110,6 +113,26 @@ impl Judging<'_> {
                 ..Facts::default()
             };
             self.present(AlertKind::StorageTrouble, facts);
+        }
+    }
+
+    /// Something is wrong below the bound, and no longer wrong from five quarters of it on.
+    fn disk(&mut self) {
+        let kind = AlertKind::LowDiskSpace;
+        let Some(free) = self.observation.free_disk_mib else {
+            return self.findings.unknown(kind);
+        };
+        let limit = self.policy.free_disk_mib;
+        let facts = Facts {
+            count: free,
+            limit: Some(limit),
+            ..Facts::default()
+        };
+        if free < limit {
+            self.present(kind, facts);
+        } else if free < limit.saturating_add(limit / 4) {
+            self.findings
+                .insert(kind, AlertSubject::Whole, Finding::Lingering(facts));
         }
     }
 
@@ -317,6 +340,7 @@ mod tests {
     /// Everything was observed, and nothing is wrong.
     fn calm() -> Observation {
         Observation {
+            free_disk_mib: Some(u64::MAX),
             pending: Some(0),
             stale: Some(0),
             failed: Some(Shortages::default()),
@@ -383,6 +407,23 @@ mod tests {
                 ..calm()
             };
             assert_eq!(found(&observation), expected, "{pending}");
+        }
+    }
+
+    #[test]
+    fn a_disk_is_nearly_full_below_the_bound_and_has_room_again_a_quarter_above_it() {
+        for (free, expected) in [
+            (0, vec![(AlertKind::LowDiskSpace, true)]),
+            (1_023, vec![(AlertKind::LowDiskSpace, true)]),
+            (1_024, vec![(AlertKind::LowDiskSpace, false)]),
+            (1_279, vec![(AlertKind::LowDiskSpace, false)]),
+            (1_280, vec![]),
+        ] {
+            let observation = Observation {
+                free_disk_mib: Some(free),
+                ..calm()
+            };
+            assert_eq!(found(&observation), expected, "{free}");
         }
     }
 

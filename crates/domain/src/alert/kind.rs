@@ -33,6 +33,8 @@ pub enum AlertKind {
     ReconciliationDiscrepancies,
     /// A scheduled task did not run when it was due.
     TaskMissed,
+    /// The disk that the database is on is nearly full.
+    LowDiskSpace,
     /// The orders service's single-order call is broken, so that its copies of orders are frozen.
     LiveOrdersBroken,
 }
@@ -43,7 +45,7 @@ words!(AlertKind {
     HighPendingOperations => "high_pending_operations", SyncFailureRate => "sync_failure_rate",
     StaleOperations => "stale_operations", FailedRetries => "failed_retries",
     StockShortage => "stock_shortage", ReconciliationDiscrepancies => "reconciliation_discrepancies",
-    TaskMissed => "task_missed", LiveOrdersBroken => "live_orders_broken",
+    TaskMissed => "task_missed", LowDiskSpace => "low_disk_space", LiveOrdersBroken => "live_orders_broken",
 });
 
 /// How serious an alert is: what it is routed by.
@@ -67,7 +69,7 @@ impl Severity {
 
 impl AlertKind {
     /// All of them, the most serious first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OrdersServiceDown,
         Self::CredentialsRefused,
         Self::StorageTrouble,
@@ -80,6 +82,7 @@ impl AlertKind {
         Self::StockShortage,
         Self::ReconciliationDiscrepancies,
         Self::TaskMissed,
+        Self::LowDiskSpace,
         Self::LiveOrdersBroken,
     ];
 
@@ -98,7 +101,8 @@ impl AlertKind {
             | Self::FailedRetries
             | Self::StockShortage
             | Self::ReconciliationDiscrepancies
-            | Self::TaskMissed => Severity::Warning,
+            | Self::TaskMissed
+            | Self::LowDiskSpace => Severity::Warning,
             Self::LiveOrdersBroken => Severity::Notice,
         }
     }

@@ -68,6 +68,8 @@ pub struct AlertPolicy {
     pub stale_operation_hours: u64,
     /// Whether operations whose retries are used up raise one.
     pub on_failed_retries: bool,
+    /// Below how many free mebibytes the database's disk is nearly full.
+    pub free_disk_mib: u64,
     /// How late a scheduled task may be, in minutes.
     pub task_late_minutes: i64,
     /// Where messages go.
@@ -86,6 +88,7 @@ impl Default for AlertPolicy {
             failure_window_minutes: 30,
             stale_operation_hours: 6,
             on_failed_retries: true,
+            free_disk_mib: 1_024,
             task_late_minutes: 15,
             routes: Routes::default(),
             quiet_hours: None,

@@ -45,7 +45,9 @@ impl Look<'_> {
         let hours = i64::try_from(self.policy.stale_operation_hours).unwrap_or(i64::MAX / 3_600);
         let stale_before = self.now - SignedDuration::from_hours(hours);
         let counts = store.counts(self.now, stale_before).await?;
+        let free_disk_bytes = store.free_disk_bytes().await?;
         let mut observation = Observation {
+            free_disk_mib: free_disk_bytes.map(|bytes| bytes >> 20),
             pending: Some(counts.pending),
             oldest_pending: counts.oldest_pending,
             stale: self.with_stale.then_some(counts.stale),

@@ -137,7 +137,8 @@ async fn calm_world() -> World {
 }
 
 use AlertKind::{
-    AccountUnusable, FailedRetries, OrdersServiceDown, StockShortage, StorageTrouble, SyncFailureRate,
+    AccountUnusable, FailedRetries, LowDiskSpace, OrdersServiceDown, StockShortage, StorageTrouble,
+    SyncFailureRate,
 };
 use Occasion::{Begun, Ended, Reminder};
 
@@ -370,6 +371,31 @@ fn a_full_disk_is_told_without_the_database_and_its_end_with_it() {
         let kept = world.ledger.alerts(&filter, page).await.unwrap().items;
         assert_eq!(kept.len(), 1, "one alert from its beginning to its end");
         assert_eq!((kept[0].status(), kept[0].reminders), (AlertStatus::Ended, 1));
+    });
+}
+
+#[test]
+fn a_disk_that_fills_up_is_told_before_it_is_full() {
+    simulate(async {
+        let world = calm_world().await;
+        let recorder = Recorder::new();
+        let _alerts = watch(&world, &recorder, policy());
+        minutes(10).await;
+        let began = world.now();
+        world.ledger.set_free_disk_bytes(1_023 << 20);
+        minutes(30).await;
+        // Not enough to begin an alert, and too little to end one.
+        world.ledger.set_free_disk_bytes(1_100 << 20);
+        minutes(30).await;
+        world.ledger.set_free_disk_bytes(2_048 << 20);
+        minutes(30).await;
+        assert_eq!(
+            recorder.story(began),
+            [
+                (0, vec![(Begun, LowDiskSpace)]),
+                (65, vec![(Ended, LowDiskSpace)])
+            ]
+        );
     });
 }
 

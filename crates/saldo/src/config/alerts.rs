@@ -33,6 +33,7 @@ impl Config {
             failure_window_minutes: narrow(alerts.sync_failure_rate.window_minutes),
             stale_operation_hours: alerts.stale_operations.threshold_hours,
             on_failed_retries: self.monitoring.alert_on_failed_retries,
+            free_disk_mib: alerts.low_disk_space.free_mib,
             task_late_minutes: TASK_LATE_MINUTES,
             routes: self.routes(),
             quiet_hours: self.quiet_hours()?,

@@ -125,3 +125,26 @@ fn a_channel_that_cannot_be_used_keeps_the_server_from_starting() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("channels.email"), "{ran:?}");
 }
+
+#[test]
+fn a_disk_with_less_room_than_there_should_be_is_found() {
+    let folder = Folder::new();
+    let findings = |free_mib: &str| -> Vec<(String, String)> {
+        let report = doctor(
+            &folder,
+            &[],
+            &[("SALDO_ALERTS__LOW_DISK_SPACE__FREE_MIB", free_mib)],
+        );
+        let told = report["findings"].as_array().unwrap().iter().map(|finding| {
+            let word = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+            (word("result"), word("what"))
+        });
+        told.filter(|(_, what)| what.contains("free on its disk"))
+            .collect()
+    };
+    folder.json(&["accounts", "add", crate::support::ACCOUNT, "--name", "shop"]);
+    assert_eq!(findings("1")[0].0, "fine");
+    let found = findings("9000000000000");
+    assert_eq!(found[0].0, "wrong", "{found:?}");
+    assert!(found[0].1.contains("at least 9000000000000 MiB"), "{found:?}");
+}

@@ -66,6 +66,8 @@ words!(
         ReconciliationDiscrepancies,
         /// A scheduled task did not run when it was due.
         TaskMissed,
+        /// The disk that the database is on is nearly full.
+        LowDiskSpace,
         /// The orders service's single-order call is broken.
         LiveOrdersBroken,
     }

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use saldo_store::query::{BalanceFilter, OperationFilter, PAGE_ROWS_MAX, PageRequest};
 use saldo_store::{SharedStore, StoreError};
+use saldo_store_sqlite::free_disk_bytes;
 
 use super::Findings;
 use super::near_duplicates::near_duplicates;
@@ -20,7 +21,10 @@ const YOUNGER_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// Checks the database, or asks the server that has it open.
 pub(super) async fn check(config: &Config, context: &Context, findings: &mut Findings) {
     match is_held(config) {
-        Ok(true) => return ask_server(context, findings).await,
+        Ok(true) => {
+            check_disk(config, findings);
+            return ask_server(context, findings).await;
+        }
         Ok(false) => {}
         Err(error) => {
             findings.wrong(AREA, format!("{error:#}"), "check the permissions of the folder");
@@ -34,6 +38,7 @@ pub(super) async fn check(config: &Config, context: &Context, findings: &mut Fin
         findings.note(AREA, what, "`saldo init` or `saldo serve` makes it");
         return;
     }
+    check_disk(config, findings);
     let store = match open_store(config).await {
         Ok(store) => store,
         Err(error) => {
@@ -47,6 +52,27 @@ pub(super) async fn check(config: &Config, context: &Context, findings: &mut Fin
     }
     if let Err(error) = store.close().await {
         findings.wrong(AREA, format!("does not close: {error}"), "check the disk");
+    }
+}
+
+/// Whether there is room for what comes: of an SQLite file, whose disk can be looked at from here.
+fn check_disk(config: &Config, findings: &mut Findings) {
+    let Ok(Place::Sqlite(path)) = config.database.place() else {
+        return;
+    };
+    let bound = config.alerts.low_disk_space.free_mib;
+    match free_disk_bytes(&path).map(|bytes| bytes >> 20) {
+        Ok(free) if free < bound => findings.wrong(
+            AREA,
+            format!("{free} MiB are free on its disk, and there should be at least {bound} MiB"),
+            "free space on it; once it is full, orders are refused",
+        ),
+        Ok(free) => findings.fine(AREA, format!("{free} MiB are free on its disk")),
+        Err(error) => findings.wrong(
+            AREA,
+            format!("the free space of its disk cannot be read: {error}"),
+            "check the folder",
+        ),
     }
 }
 
