@@ -8,12 +8,14 @@ use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
 };
+use saldo_store::rows::{
+    self, balance_columns, log_columns, movement_columns, operation_columns, review_columns,
+};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::failure::Failure;
 use crate::load;
-use crate::rows::{self, balance_columns, log_columns, movement_columns, operation_columns, review_columns};
 use crate::session::{Parameter, Session};
 use crate::sql::{Typed, get, json, row_limit, values};
 

@@ -8,12 +8,12 @@ use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reconciliations::check_keys;
 use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
+use saldo_store::rows;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::reads::{Conditions, rows_for};
-use crate::rows;
 use crate::session::Session;
 use crate::sql::{get, moment, number, optional_moment, required_json, stored, text, values};
 use crate::store::PostgresStore;

@@ -10,10 +10,10 @@ use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reconciliations::check_keys;
 use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
+use saldo_store::rows;
 
 use crate::failure::Failure;
 use crate::reads::{Conditions, rows_for};
-use crate::rows;
 use crate::sql::{
     many, moment, number, one, optional_moment, optional_stored, required_json, run, run_on_one, stored,
     string, text, to_json,
