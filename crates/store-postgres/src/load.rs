@@ -10,7 +10,7 @@ use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_domain::stock::{Balance, Mapping, OfferKey, StockKey};
 use saldo_domain::view::{Key, ListKey, OrderFile, Row as Loaded, View};
 use saldo_store::rows::{
-    self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
+    self, answer_columns, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -139,7 +139,11 @@ const BALANCES: &str = concat!(
 const MAPPINGS: &str = "SELECT components, updated_at, account, offer \
      FROM unnest($1::uuid[], $2::text[]) AS wanted (key_account, key_offer) \
      JOIN saldo.mapping ON account = key_account AND offer = key_offer";
-const ANSWERS: &str = "SELECT key, fingerprint, outcome, at FROM saldo.answer WHERE key = ANY ($1::text[])";
+const ANSWERS: &str = concat!(
+    "SELECT ",
+    answer_columns!(),
+    " FROM saldo.answer WHERE key = ANY ($1::text[])"
+);
 const OPERATIONS: &str = concat!(
     "SELECT ",
     operation_columns!(),
@@ -351,14 +355,14 @@ impl Found {
                     (Key::Review(id), Loaded::Review(id, Some(Box::new(review))))
                 }
                 Kind::Shadows => {
-                    let shadow = rollouts::read_shadow_order(row)?;
+                    let shadow = rows::shadow_order(row)?;
                     let key = shadow.key.clone();
                     (
                         Key::Shadow(key.clone()),
                         Loaded::Shadow(key, Some(Box::new(shadow))),
                     )
                 }
-                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rollouts::read_rollout(row)?))),
+                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rows::rollout(row)?))),
                 Kind::StockCounted => (Key::StockCounted, Loaded::StockCounted(Some(moment(row, 0)?))),
             };
             self.others.insert(key, loaded);

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use saldo_domain::ids::OperationId;
 use saldo_store::cells::Cells;
 pub(crate) use saldo_store::cells::{
-    id, json, list_json, moment, number, optional_id, optional_moment, optional_stored, optional_text,
-    required_json, stored, text,
+    id, json, list_json, moment, number, optional_moment, optional_stored, optional_text, required_json,
+    stored, text,
 };
 pub(crate) use serde_json::to_string as to_json;
 use tokio_postgres::Row;

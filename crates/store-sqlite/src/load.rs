@@ -9,7 +9,7 @@ use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_domain::stock::{Balance, Mapping, OfferKey, StockKey};
 use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row, View};
 use saldo_store::rows::{
-    self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
+    self, answer_columns, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
 };
 
 use crate::failure::Failure;
@@ -246,6 +246,6 @@ fn open_review(
 }
 
 fn answer(connection: &Connection, key: &str) -> Result<Option<RecordedAnswer>, Failure> {
-    let sql = "SELECT key, fingerprint, outcome, at FROM answer WHERE key = ?1";
+    let sql = concat!("SELECT ", answer_columns!(), " FROM answer WHERE key = ?1");
     one(connection, sql, [key], |row| rows::recorded_answer(row))
 }

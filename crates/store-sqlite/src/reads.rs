@@ -12,7 +12,8 @@ use saldo_store::query::{
     Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
 };
 use saldo_store::rows::{
-    self, balance_columns, log_columns, movement_columns, operation_columns, review_columns,
+    self, account_columns, api_key_columns, balance_columns, log_columns, movement_columns,
+    operation_columns, review_columns,
 };
 
 use crate::failure::Failure;
@@ -411,7 +412,7 @@ pub(crate) fn wishes(connection: &Connection, limit: usize) -> Result<Vec<OrderK
 pub(crate) fn accounts(connection: &Connection) -> Result<Vec<Account>, Failure> {
     many(
         connection,
-        "SELECT id, name, by_hand, created_at FROM account ORDER BY id",
+        concat!("SELECT ", account_columns!(), " FROM account ORDER BY id"),
         [],
         |row| rows::account(row),
     )
@@ -419,7 +420,11 @@ pub(crate) fn accounts(connection: &Connection) -> Result<Vec<Account>, Failure>
 
 /// API keys that were not revoked.
 pub(crate) fn api_keys(connection: &Connection) -> Result<Vec<ApiKey>, Failure> {
-    let sql = "SELECT name, role, hash, created_at FROM api_key WHERE revoked_at IS NULL ORDER BY name";
+    let sql = concat!(
+        "SELECT ",
+        api_key_columns!(),
+        " FROM api_key WHERE revoked_at IS NULL ORDER BY name"
+    );
     many(connection, sql, [], |row| rows::api_key(row))
 }
 

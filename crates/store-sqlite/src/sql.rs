@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params, Row};
 use saldo_domain::ids::OperationId;
 use saldo_store::cells::Cells;
 pub(crate) use saldo_store::cells::{
-    id, json, list_json, moment, number, optional_id, optional_moment, optional_stored, optional_string,
-    optional_text, required_json, stored, string, text,
+    id, json, list_json, moment, number, optional_moment, optional_stored, optional_text, required_json,
+    stored, string, text,
 };
 pub(crate) use serde_json::to_string as to_json;
 use uuid::Uuid;

@@ -143,3 +143,80 @@ pub fn number<T: TryFrom<i64>, E>(row: &impl Cells<E>, column: usize) -> Result<
 pub fn flag<E>(row: &impl Cells<E>, column: usize) -> Result<bool, E> {
     there(row, column, row.flag(column)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows;
+
+    /// A row of texts, as any backend may have them.
+    struct Texts(Vec<Option<&'static str>>);
+
+    impl Texts {
+        fn parsed<T: std::str::FromStr>(&self, column: usize) -> Result<Option<T>, String> {
+            Cells::<String>::text(self, column)?
+                .map(|text| {
+                    text.parse()
+                        .map_err(|_| self.unreadable(column, &"of another type"))
+                })
+                .transpose()
+        }
+    }
+
+    impl Cells<String> for Texts {
+        fn unreadable(&self, column: usize, why: &dyn Display) -> String {
+            format!("column {column}: {why}")
+        }
+
+        fn text(&self, column: usize) -> Result<Option<&str>, String> {
+            Ok(self.0[column])
+        }
+
+        fn integer(&self, column: usize) -> Result<Option<i64>, String> {
+            self.parsed(column)
+        }
+
+        fn flag(&self, column: usize) -> Result<Option<bool>, String> {
+            self.parsed(column)
+        }
+
+        fn uuid(&self, column: usize) -> Result<Option<Uuid>, String> {
+            self.parsed(column)
+        }
+    }
+
+    #[test]
+    fn an_empty_column_is_nothing_or_an_error_that_names_it() {
+        let row = Texts(vec![None]);
+        assert_eq!(optional_string(&row, 0), Ok(None));
+        assert_eq!(optional_moment(&row, 0), Ok(None));
+        assert_eq!(json::<Vec<u8>, _>(&row, 0), Ok(Vec::new()));
+        let empty = "column 0: is empty".to_owned();
+        assert_eq!(string(&row, 0), Err(empty.clone()));
+        assert_eq!(moment(&row, 0), Err(empty.clone()));
+        assert_eq!(id(&row, 0, |id| id), Err(empty.clone()));
+        assert_eq!(flag(&row, 0), Err(empty.clone()));
+        assert_eq!(required_json::<Vec<u8>, _>(&row, 0), Err(empty));
+    }
+
+    #[test]
+    fn a_number_without_room_in_its_type_is_an_error() {
+        let row = Texts(vec![Some("300"), Some("-1")]);
+        assert_eq!(number::<u16, _>(&row, 0), Ok(300));
+        assert_eq!(
+            number::<u8, _>(&row, 0),
+            Err("column 0: is out of range".to_owned())
+        );
+        assert_eq!(
+            number::<u64, _>(&row, 1),
+            Err("column 1: is out of range".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_unknown_word_is_an_error_that_tells_it() {
+        let row = Texts(vec![Some("ada"), Some("owner"), Some("hash"), Some("0")]);
+        let error = rows::api_key(&row).err();
+        assert_eq!(error.as_deref(), Some("column 1: unknown role \"owner\""));
+    }
+}
