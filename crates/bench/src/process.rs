@@ -112,6 +112,8 @@ impl Running {
     pub(crate) fn against(database: &Path, orders_service: &str, token: &str) -> anyhow::Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let directory = database.parent().context("the database lies in no directory")?;
+        // An empty one here is found before that of the machine.
+        std::fs::write(directory.join("saldo.toml"), "")?;
         let child = Program::new(program()?)
             .arg("serve")
             .current_dir(directory)

@@ -223,6 +223,20 @@ impl Control {
         Ok(order_id)
     }
 
+    /// Takes an order away, here and at Allegro, as when it went into another form. Its flag row stays.
+    ///
+    /// # Errors
+    ///
+    /// When the account or the order is unknown.
+    pub fn remove_order(&self, token_id: Uuid, order_id: &str) -> Result<(), WorldError> {
+        let was_there = self.shared.world().account(token_id)?.orders.remove(order_id);
+        if was_there {
+            Ok(())
+        } else {
+            Err(WorldError::UnknownOrder(order_id.to_owned()))
+        }
+    }
+
     /// Sets flags behind everyone's back; this is not counted as a PATCH.
     ///
     /// # Errors

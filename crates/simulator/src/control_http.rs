@@ -67,18 +67,19 @@ fn answered(control: &Control, request: &Request) -> Result<Answer, Answer> {
 }
 
 fn removal(control: &Control, method: &Method, path: &str) -> Result<Answer, Answer> {
-    match path.strip_prefix("accounts/") {
-        Some(id) if method == Method::DELETE => {
-            control
-                .remove_account(token_id_of(id)?)
-                .map_err(refused_by_world)?;
-            Ok(done())
+    let parts: Vec<&str> = path.split('/').collect();
+    let removed = match parts[..] {
+        ["accounts", id] if method == Method::DELETE => control.remove_account(token_id_of(id)?),
+        ["orders", id, order] if method == Method::DELETE => control.remove_order(token_id_of(id)?, order),
+        _ => {
+            return Err(refused(
+                StatusCode::NOT_FOUND,
+                "the simulator has no such control call",
+            ));
         }
-        _ => Err(refused(
-            StatusCode::NOT_FOUND,
-            "the simulator has no such control call",
-        )),
-    }
+    };
+    removed.map_err(refused_by_world)?;
+    Ok(done())
 }
 
 fn done() -> Answer {
@@ -91,7 +92,7 @@ fn refused(status: StatusCode, text: &str) -> Answer {
 
 fn refused_by_world(error: WorldError) -> Answer {
     let status = match error {
-        WorldError::UnknownAccount(_) => StatusCode::NOT_FOUND,
+        WorldError::UnknownAccount(_) | WorldError::UnknownOrder(_) => StatusCode::NOT_FOUND,
         WorldError::OrderWithoutId => StatusCode::BAD_REQUEST,
         WorldError::TooManyAccounts | WorldError::TooManyOrders | WorldError::FlagsFull(_) => {
             StatusCode::INSUFFICIENT_STORAGE

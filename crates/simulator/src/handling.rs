@@ -153,6 +153,7 @@ impl Work {
             now,
             is_database_down: is_failing || shared.faults.database(now) == DatabaseState::Down,
             are_flags_unreadable: is_list && (reads_wrong_flags || shared.faults.lists_say_false()),
+            slipped_rows: self.plan.slipped_rows,
             allegro: self.plan.allegro,
             ended_at_us: self.ended_at_us.clone(),
         };

@@ -14,6 +14,7 @@
 //! | `GET /_simulator/calls` | calls per endpoint, and the most PATCH calls under way at once for one order |
 //! | `GET`, `PUT`, `DELETE /_simulator/faults` | shows, replaces, ends all [`Faults`] |
 //! | `POST /_simulator/orders` | adds or replaces an order: [`OrderInput`] |
+//! | `DELETE /_simulator/orders/{token_id}/{order_id}` | takes an order away, here and at Allegro; its flag stays |
 //! | `POST /_simulator/flags` | sets flags behind everyone's back: [`FlagInput`] |
 //! | `POST /_simulator/accounts` | adds or changes an account: [`AccountInput`] |
 //! | `DELETE /_simulator/accounts/{token_id}` | removes an account |

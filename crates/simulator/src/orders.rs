@@ -81,6 +81,18 @@ impl Orders {
         }
     }
 
+    /// Takes away both copies of an order; says whether there was one.
+    pub(crate) fn remove(&mut self, order_id: &str) -> bool {
+        let Some(&index) = self.by_id.get(order_id) else {
+            return false;
+        };
+        self.by_date.retain(|other| *other != index);
+        let row = &mut self.rows[index];
+        let was_there = row.stored.is_some() || row.live.is_some();
+        (row.stored, row.live) = (None, None);
+        was_there
+    }
+
     fn place(&mut self, index: usize) {
         if self.rows[index].stored.is_none() {
             return;

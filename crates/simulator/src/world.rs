@@ -23,6 +23,9 @@ pub enum WorldError {
     /// There is no such account.
     #[error("there is no account {0}")]
     UnknownAccount(Uuid),
+    /// There is no such order.
+    #[error("there is no order {0}")]
+    UnknownOrder(String),
     /// An order without an id cannot be addressed.
     #[error("the order has no id")]
     OrderWithoutId,

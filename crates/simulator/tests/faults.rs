@@ -446,3 +446,23 @@ async fn a_large_account_is_seeded_and_listed_in_reasonable_time() {
     assert_eq!(body["pagination"]["total"], 100_000);
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_page_can_slip_and_an_order_can_be_taken_away() {
+    let bench = Bench::new();
+    let ids = async || -> Vec<String> {
+        let body: Value = bench.list().await.json().await.unwrap();
+        let orders = body["orders"].as_array().unwrap().iter();
+        orders
+            .map(|order| order["allegro_order_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = ids().await;
+    bench.faults("[[rule]]\nfault = \"page_slipped\"\nrows = 3\nendpoint = \"orders_list\"\ncalls = 1");
+    assert_eq!(ids().await[..2], all[3..]);
+    assert_eq!(ids().await, all);
+    let control = bench.handle.control();
+    control.remove_order(bench.token_id, &all[2]).unwrap();
+    assert!(!ids().await.contains(&all[2]));
+    assert!(control.remove_order(bench.token_id, &all[2]).is_err());
+}

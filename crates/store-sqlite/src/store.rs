@@ -533,15 +533,17 @@ const fn synchronous_word(level: i64) -> &'static str {
     }
 }
 
-/// Ends every lease at start: the lock on the file says that no other process can hold one. Each such delivery is
-/// due at once; what its call may have sent is in doubt, and looked for, as after any lease that ended.
+/// Ends every lease at start: the lock on the file says that no other process can hold one. Each delivery is due at
+/// once; what its call may have sent is in doubt, and looked for, as after any lease that ended. What runs by a schedule,
+/// pulls or compares goes on at once as well.
 fn end_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
-    connection
-        .execute(
-            "UPDATE orders INDEXED BY delivery_due SET due_at = owed_since \
-             WHERE due_at IS NOT NULL AND lease_token IS NOT NULL",
-            [],
-        )
-        .map_err(crate::failure::Failure::from)?;
+    let of_deliveries = "UPDATE orders INDEXED BY delivery_due SET due_at = owed_since \
+                         WHERE due_at IS NOT NULL AND lease_token IS NOT NULL";
+    let of_tasks = "UPDATE lease SET holder = NULL WHERE holder IS NOT NULL";
+    for sql in [of_deliveries, of_tasks] {
+        connection
+            .execute(sql, [])
+            .map_err(crate::failure::Failure::from)?;
+    }
     Ok(())
 }

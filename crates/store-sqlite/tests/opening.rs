@@ -18,7 +18,7 @@ use saldo_domain::retry::RetryPolicy;
 use saldo_domain::stock::StockKey;
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::query::{BalanceFilter, PageRequest};
-use saldo_store::{Rules, Store, StoreError};
+use saldo_store::{Rules, Store, StoreError, Tasks};
 use saldo_store_sqlite::{SqliteOptions, SqliteStore};
 
 fn rules() -> Rules {
@@ -321,5 +321,32 @@ async fn what_was_under_delivery_at_a_crash_is_due_at_once_after_it() {
     assert_ne!(
         second[0].token, first[0].token,
         "the outcome of the first call can no longer be settled"
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_a_crash_cut_short_is_free_at_once_and_its_old_holder_gets_it_no_more() {
+    let (_folder, path) = database();
+    let until = Timestamp::from_second(1_800_000_060).unwrap();
+    let store = open(&path).unwrap();
+    let held = store
+        .take_lease("poller", "killed", now(), until)
+        .await
+        .unwrap()
+        .unwrap();
+    // Nothing is given back: it ends as a killed process would.
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.leases().await.unwrap(), []);
+    let taken = store
+        .take_lease("poller", "next", now(), until)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(taken.term > held.term);
+    assert_eq!(
+        store.take_lease("poller", "killed", now(), until).await.unwrap(),
+        None
     );
 }

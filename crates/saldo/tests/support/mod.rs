@@ -90,6 +90,15 @@ impl Server {
 
     /// The same with further settings, as environment variables.
     pub(crate) async fn start_with(folder: &Path, simulated: &Simulated, settings: &[(&str, &str)]) -> Self {
+        Self::start_against(folder, simulated.settings(), settings).await
+    }
+
+    /// The same against an orders service that runs wherever.
+    pub(crate) async fn start_against(
+        folder: &Path,
+        orders_service: [(&str, String); 3],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let port = free_port();
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -99,7 +108,7 @@ impl Server {
         let process = saldo(folder)
             .arg("serve")
             .env("SALDO_LISTEN", format!("127.0.0.1:{port}"))
-            .envs(simulated.settings())
+            .envs(orders_service)
             .env("SALDO_ORDERS_SERVICE__REQUESTS_PER_SECOND", "100000")
             .env("SALDO_RETRY__INITIAL_DELAY", "1")
             .env("SALDO_RETRY__MAX_DELAY", "2")
@@ -281,9 +290,14 @@ pub(crate) fn saldo(folder: &Path) -> Command {
 
 /// `saldo doctor` finds nothing wrong: every invariant holds on the database that was left behind.
 pub(crate) fn assert_doctor_finds_nothing(folder: &Path, simulated: &Simulated) {
+    assert_doctor_is_content(folder, simulated.settings());
+}
+
+/// The same against an orders service that runs wherever.
+pub(crate) fn assert_doctor_is_content(folder: &Path, orders_service: [(&str, String); 3]) {
     let output = saldo(folder)
         .args(["doctor", "--json"])
-        .envs(simulated.settings())
+        .envs(orders_service)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -37,6 +37,8 @@ pub(crate) struct Call<'a> {
     pub(crate) is_database_down: bool,
     /// Whether flags read as false, whatever they are.
     pub(crate) are_flags_unreadable: bool,
+    /// How many rows later a page of the list begins.
+    pub(crate) slipped_rows: i32,
     pub(crate) allegro: Option<AllegroFailure>,
     pub(crate) ended_at_us: EndedAtUs,
 }

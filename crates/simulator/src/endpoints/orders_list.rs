@@ -44,8 +44,9 @@ impl Query {
     }
 
     /// Without a filter the arrangement is the same for all pages of one size; with one it changes from page to page.
-    fn page(&self) -> Page {
-        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+    fn page(&self, slipped_rows: i32) -> Page {
+        let begins_at = self.offset.saturating_add(slipped_rows.into()).max(0);
+        let offset = usize::try_from(begins_at).unwrap_or(usize::MAX);
         let is_stable = self.flags.are_absent() || self.limit >= LIMIT_STABLE_MIN;
         let tie_salt = if is_stable {
             self.limit
@@ -102,15 +103,17 @@ pub(super) fn answer(call: &Call<'_>) -> Answered {
 fn find(account: &mut Account, query: &Query, call: &Call<'_>) -> Result<(usize, Vec<Listed>), Answer> {
     let flags = &account.flags;
     let wanted_status = query.status.as_deref().filter(|status| !status.is_empty());
-    let (total, rows) = account.orders.list(query.page(), |order, stored| {
-        wanted_status.is_none_or(|wanted| stored.form.status() == Some(wanted))
-            && is_within(
-                stored.order_date,
-                query.from_date.as_ref(),
-                query.to_date.as_ref(),
-            )
-            && query.flags.pass(flags, &order.order_id)
-    });
+    let (total, rows) = account
+        .orders
+        .list(query.page(call.slipped_rows), |order, stored| {
+            wanted_status.is_none_or(|wanted| stored.form.status() == Some(wanted))
+                && is_within(
+                    stored.order_date,
+                    query.from_date.as_ref(),
+                    query.to_date.as_ref(),
+                )
+                && query.flags.pass(flags, &order.order_id)
+        });
     let mut listed: Vec<Listed> = rows.into_iter().filter_map(Listed::new).collect();
     if !call.are_flags_unreadable {
         for order in &mut listed {

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     /// Whether the call takes effect although its answer is replaced.
     pub(crate) is_applied: bool,
     pub(crate) flips_flag: bool,
+    /// How many rows later a page of the list begins.
+    pub(crate) slipped_rows: i32,
     pub(crate) allegro: Option<AllegroFailure>,
 }
 
@@ -235,6 +237,7 @@ impl Plan {
                 self.wait_after_ms = self.wait_after_ms.saturating_add(wait_ms(*fixed_ms, *jitter_ms));
             }
             Fault::FlagFlipped => self.flips_flag = true,
+            Fault::PageSlipped { rows } => self.slipped_rows = self.slipped_rows.saturating_add(*rows),
             Fault::Allegro { failure } => self.allegro = self.allegro.or(Some(*failure)),
             fault if self.fault.is_none() => {
                 self.fault = Some(fault.clone());

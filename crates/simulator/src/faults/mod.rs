@@ -284,6 +284,12 @@ pub enum Fault {
     },
     /// After the call, the order's stock flag is turned over behind the caller's back.
     FlagFlipped,
+    /// A page of the list begins so many rows later, which hides them, or earlier, which shows some of them twice, as
+    /// when rows come and go while it is read.
+    PageSlipped {
+        /// How many rows; negative: earlier.
+        rows: i32,
+    },
     /// Allegro fails behind a mended read of one order, or behind the offers endpoints.
     Allegro {
         /// How it fails.
@@ -296,7 +302,11 @@ impl Fault {
     pub(crate) fn is_exclusive(&self) -> bool {
         !matches!(
             self,
-            Self::Latency { .. } | Self::AnswerDelayed { .. } | Self::FlagFlipped | Self::Allegro { .. }
+            Self::Latency { .. }
+                | Self::AnswerDelayed { .. }
+                | Self::FlagFlipped
+                | Self::PageSlipped { .. }
+                | Self::Allegro { .. }
         )
     }
 }
@@ -375,6 +385,7 @@ mod tests {
             ("endless_body", ""),
             ("redirect", "location = \"http://elsewhere/\""),
             ("flag_flipped", "probability = 0.5"),
+            ("page_slipped", "rows = -3"),
             ("allegro", "failure = \"timed_out\""),
         ] {
             let faults = Faults::from_toml(&format!("[[rule]]\nfault = \"{fault}\"\n{keys}"));
