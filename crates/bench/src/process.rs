@@ -1,5 +1,6 @@
 //! The program itself: how soon `saldo serve` is ready, and what it takes of memory.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Program, Stdio};
@@ -93,6 +94,8 @@ async fn starts(run: &Run, database: &Path) -> anyhow::Result<(Vec<f64>, Vec<f64
 pub(crate) struct Running {
     child: Child,
     port: u16,
+    /// What it says, for when it does not start.
+    log: PathBuf,
 }
 
 impl Drop for Running {
@@ -114,6 +117,7 @@ impl Running {
         let directory = database.parent().context("the database lies in no directory")?;
         // An empty one here is found before that of the machine.
         std::fs::write(directory.join("saldo.toml"), "")?;
+        let log = directory.join("log");
         let child = Program::new(program()?)
             .arg("serve")
             .current_dir(directory)
@@ -128,10 +132,10 @@ impl Running {
             .env("SALDO_SCHEDULE__RECONCILE", "0 0 1 1 *")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(&log)?)
             .spawn()
             .context("saldo could not be started")?;
-        Ok(Self { child, port })
+        Ok(Self { child, port, log })
     }
 
     pub(crate) async fn until_ready(&self) -> anyhow::Result<()> {
@@ -143,7 +147,10 @@ impl Running {
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
-            anyhow::ensure!(began.elapsed() < START_MAX, "saldo is not ready");
+            if began.elapsed() > START_MAX {
+                let told = std::fs::read_to_string(&self.log).unwrap_or_default();
+                anyhow::bail!("saldo is not ready; it says: {told}");
+            }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

@@ -121,17 +121,18 @@ async fn book(
     let preview = send(door, lines, reason, true, "comparing with the balances").await?;
     let changes = ["/new", "/raised", "/lowered"].map(|path| count(&preview, path));
     let changes: u64 = changes.iter().sum();
-    if arguments.dry_run || changes == 0 {
+    if arguments.dry_run {
         output.show(&preview, told_preview)?;
         return Ok(End::Well);
     }
     if output == Output::Human {
         line(&told_preview(&preview))?;
-        if !arguments.yes && !agreed(&format!("Change {changes} balances?"))? {
+        if changes > 0 && !arguments.yes && !agreed(&format!("Change {changes} balances?"))? {
             note("Nothing was changed.");
             return Ok(End::Failed);
         }
     }
+    // Also where all is the same: that stock was counted is what switching on asks for.
     let done = send(door, lines, reason, false, "booking").await?;
     output.show(&done, |done| {
         let operations = list_at(done, "/operation_ids");

@@ -143,3 +143,15 @@ fn the_mode_is_switched_through_a_server() {
         "succeeded"
     );
 }
+
+#[test]
+fn a_stock_list_that_changes_nothing_is_a_count_all_the_same() {
+    let folder = Folder::new();
+    folder.write("stock.csv", "sku,quantity\nMUG,10\n");
+    folder.json(&["stock", "import", "stock.csv", "--yes"]);
+    folder.json(&["mode", "set", "shadow"]);
+    assert_eq!(folder.run(&["mode", "set", "on"]).code, 1);
+    let again = folder.run(&["stock", "import", "stock.csv"]);
+    assert!(again.stdout.contains("no stock had to move"), "{again:?}");
+    assert_eq!(folder.json(&["mode", "set", "on"])["mode"], "on");
+}
