@@ -22,6 +22,7 @@ mod reads;
 mod reconciliations;
 mod reports;
 mod rollouts;
+mod rows;
 mod schema;
 mod server;
 mod session;

@@ -28,11 +28,37 @@ pub(crate) struct Step<'s> {
 /// The most statements that are sent together: more are polled in another order than they stand in.
 const STEPS_MAX: usize = 30;
 
+/// A connection is asked whether it still lives after this many seconds without a word, and given up when nothing
+/// that was sent to the other side arrived there for the second number of seconds.
+const ALIVE_SECONDS: u64 = 10;
+const UNHEARD_SECONDS: u64 = 15;
+/// Questions without an answer after which it is given up.
+const ALIVE_QUESTIONS: u32 = 3;
+
 /// Where connections come from.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     pool: Pool,
     unprepared: Arc<AtomicBool>,
+    /// How long an answer may take. The server ends a statement earlier: only a dead network is slower.
+    answer_max: Duration,
+}
+
+/// Has the system notice when the network to the server is dead, unless the address says how it shall.
+fn notice_a_dead_network(config: &mut tokio_postgres::Config) {
+    const UNTOLD: Duration = Duration::from_hours(2);
+    if config.get_keepalives_idle() == UNTOLD {
+        config.keepalives_idle(Duration::from_secs(ALIVE_SECONDS));
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(Duration::from_secs(UNHEARD_SECONDS) / ALIVE_QUESTIONS);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(ALIVE_QUESTIONS);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(UNHEARD_SECONDS));
+    }
 }
 
 impl Sessions {
@@ -44,6 +70,7 @@ impl Sessions {
         {
             config.connect_timeout(timeout);
         }
+        notice_a_dead_network(&mut config);
         let manager = Manager::from_config(
             config,
             tls::connector(address)?,
@@ -62,6 +89,11 @@ impl Sessions {
         Ok(Self {
             pool,
             unprepared: Arc::new(AtomicBool::new(options.unprepared)),
+            answer_max: Duration::from_millis(
+                options
+                    .statement_milliseconds_max
+                    .saturating_add(options.connect_milliseconds_max),
+            ),
         })
     }
 
@@ -72,6 +104,9 @@ impl Sessions {
             Ok(client) => Ok(Session {
                 client,
                 unprepared: self.unprepared.load(Ordering::Relaxed),
+                sessions: self.clone(),
+                answer_max: Some(self.answer_max),
+                is_silent: AtomicBool::new(false),
             }),
             Err(PoolError::Backend(error)) => Err(Failure::Database(error)),
             Err(PoolError::Closed) => Err(Failure::Unreachable("the database is closed".to_owned())),
@@ -90,6 +125,11 @@ impl Sessions {
         }
     }
 
+    /// A connection went silent: those that wait to be used went the same way, and would each be waited for.
+    fn forget_all(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     pub(crate) fn close(&self) {
         self.pool.close();
     }
@@ -99,26 +139,58 @@ impl Sessions {
 pub(crate) struct Session {
     client: Client,
     unprepared: bool,
+    sessions: Sessions,
+    /// How long an answer may take.
+    answer_max: Option<Duration>,
+    /// An answer did not come: nothing more is to be expected.
+    is_silent: AtomicBool,
 }
 
 impl Session {
+    /// Answers may take as long as they take. A dead network is still noticed by the system.
+    pub(crate) fn wait_without_end(&mut self) {
+        self.answer_max = None;
+    }
+
+    /// Waits for an answer, for as long as one may take.
+    async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
+        let Some(answer_max) = self.answer_max else {
+            return Ok(answer.await?);
+        };
+        match tokio::time::timeout(answer_max, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                self.is_silent.store(true, Ordering::Relaxed);
+                self.sessions.forget_all();
+                Err(Failure::Unreachable(format!(
+                    "the database did not answer within {} seconds; check the server and the network",
+                    answer_max.as_secs()
+                )))
+            }
+        }
+    }
+
     /// Statements without values, as text; several at once.
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), Failure> {
-        Ok(self.client.batch_execute(sql).await?)
+        self.answered(self.client.batch_execute(sql)).await
     }
 
     async fn prepare(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Statement, Failure> {
         let types: Vec<Type> = parameters.iter().map(|(_, kind)| kind.clone()).collect();
-        Ok(self.client.prepare_typed_cached(sql, &types).await?)
+        self.answered(self.client.prepare_typed_cached(sql, &types)).await
     }
 
     /// The rows that a question finds. The question bounds them.
     pub(crate) async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Failure> {
         if self.unprepared {
-            return Ok(self.client.query_typed(sql, parameters).await?);
+            return self.answered(self.client.query_typed(sql, parameters)).await;
         }
         let statement = self.prepare(sql, parameters).await?;
-        Ok(self.client.query(&statement, &values(parameters)).await?)
+        self.answered(self.client.query(&statement, &values(parameters)))
+            .await
     }
 
     /// The same, read.
@@ -152,13 +224,14 @@ impl Session {
     ) -> Result<(), Failure> {
         let rows = if self.unprepared {
             let values = parameters.iter().map(|(value, kind)| (*value, kind.clone()));
-            self.client.query_typed_raw(sql, values).await?
+            self.answered(self.client.query_typed_raw(sql, values)).await?
         } else {
             let statement = self.prepare(sql, parameters).await?;
-            self.client.query_raw(&statement, values(parameters)).await?
+            self.answered(self.client.query_raw(&statement, values(parameters)))
+                .await?
         };
         let mut rows = std::pin::pin!(rows);
-        while let Some(row) = rows.try_next().await? {
+        while let Some(row) = self.answered(rows.try_next()).await? {
             take(&row)?;
         }
         Ok(())
@@ -178,10 +251,11 @@ impl Session {
     /// Runs a statement and says how many rows it changed.
     pub(crate) async fn run(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Failure> {
         if self.unprepared {
-            return Ok(self.client.execute_typed(sql, parameters).await?);
+            return self.answered(self.client.execute_typed(sql, parameters)).await;
         }
         let statement = self.prepare(sql, parameters).await?;
-        Ok(self.client.execute(&statement, &values(parameters)).await?)
+        self.answered(self.client.execute(&statement, &values(parameters)))
+            .await
     }
 
     /// Sends several questions at once, after `first` where there is one; the server answers them in order.
@@ -216,10 +290,13 @@ impl Session {
                 None => Ok(()),
             }
         };
-        let (begun, answers) = futures::future::join(begun, join_all(asked)).await;
-        begun?;
-        // The first failure is the cause of those after it.
-        Ok(answers.into_iter().collect::<Result<_, _>>()?)
+        let answers = async {
+            let (begun, answers) = futures::future::join(begun, join_all(asked)).await;
+            begun?;
+            // The first failure is the cause of those after it.
+            answers.into_iter().collect()
+        };
+        self.answered(answers).await
     }
 
     /// Runs several statements, sent at once, and says how many rows each changed.
@@ -244,14 +321,13 @@ impl Session {
                 }
             }
         });
-        let answers = join_all(asked).await;
-        Ok(answers.into_iter().collect::<Result<_, _>>()?)
+        let answers = async { join_all(asked).await.into_iter().collect() };
+        self.answered(answers).await
     }
 
     /// Drops what the transaction did. A connection that cannot even do that is thrown away.
     pub(crate) async fn roll_back(self) {
-        let rolled_back = self.client.batch_execute("ROLLBACK").await;
-        if rolled_back.is_err() {
+        if self.is_silent.load(Ordering::Relaxed) || self.batch("ROLLBACK").await.is_err() {
             self.discard();
         }
     }

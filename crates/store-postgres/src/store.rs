@@ -55,6 +55,14 @@ const READ_PAUSE: Duration = Duration::from_millis(100);
 /// How long a write that met another one waits before it is tried again, at first.
 const WRITE_PAUSE: Duration = Duration::from_millis(10);
 
+/// Whether a question must be answered in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Short,
+    /// It looks at everything.
+    Long,
+}
+
 impl PostgresStore {
     /// Connects to a database, and brings its schema up to date. The database itself must be there.
     ///
@@ -66,7 +74,9 @@ impl PostgresStore {
     pub async fn open(url: &str, rules: Rules, options: PostgresOptions) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         let sessions = Sessions::new(&address, &options)?;
-        let session = sessions.take().await.map_err(StoreError::from)?;
+        let mut session = sessions.take().await.map_err(StoreError::from)?;
+        // Another instance may be bringing the schema up to date.
+        session.wait_without_end();
         server::check(&session, &options).await?;
         schema::migrate(&session).await?;
         remove_old_markers(&session).await?;
@@ -146,7 +156,7 @@ impl PostgresStore {
         question: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let begin = self.shared.beginnings.read.clone();
-        self.read_from(begin, question).await
+        self.read_from(begin, Length::Short, question).await
     }
 
     /// The same for a question that may take long.
@@ -156,7 +166,7 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         let _turn = self.long_question.lock().await;
         let begin = self.shared.beginnings.long_read.clone();
-        self.read_from(begin, question).await
+        self.read_from(begin, Length::Long, question).await
     }
 
     /// Writes plain rows in a transaction of their own, begun again when something was in the way; like a read, in a
@@ -189,6 +199,7 @@ impl PostgresStore {
     async fn read_from<T: Send + 'static>(
         &self,
         begin: String,
+        length: Length,
         question: impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         self.state.check()?;
@@ -196,7 +207,7 @@ impl PostgresStore {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             for attempt in 1.. {
-                match read_once(&shared.sessions, &begin, &question).await {
+                match read_once(&shared.sessions, &begin, length, &question).await {
                     Err(failure) if may_pass(&failure) && attempt < READS_MAX => {
                         shared.note(&failure);
                         tokio::time::sleep(READ_PAUSE).await;
@@ -249,9 +260,13 @@ async fn write_once<T>(
 async fn read_once<T>(
     sessions: &Sessions,
     begin: &str,
+    length: Length,
     question: &(impl for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T, Failure>> + Sync),
 ) -> Result<(T, Session), Failure> {
-    let session = sessions.take().await?;
+    let mut session = sessions.take().await?;
+    if length == Length::Long {
+        session.wait_without_end();
+    }
     // Sent with the first question, and answered before it.
     let (begun, answer) = futures::future::join(session.batch(begin), question(&session)).await;
     match begun.and(answer) {
@@ -460,7 +475,7 @@ impl Store for PostgresStore {
 
     async fn check(&self, _: Timestamp) -> Result<Vec<Violation>, StoreError> {
         let begin = self.shared.beginnings.long_read.clone();
-        self.read_from(begin, |session| Box::pin(check::check(session)))
+        self.read_from(begin, Length::Long, |session| Box::pin(check::check(session)))
             .await
     }
 

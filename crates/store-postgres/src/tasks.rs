@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_store::StoreError;
-use saldo_store::rows::{self, task_lease_columns, task_state_columns};
 use saldo_store::tasks::{TaskLease, TaskState, Tasks};
 
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::sql::{optional_stored, storable, stored, values};
+use crate::sql::{get, moment, number, optional_moment, optional_stored, storable, stored, values};
 use crate::store::PostgresStore;
 
 #[async_trait]
@@ -58,13 +57,20 @@ impl Tasks for PostgresStore {
 async fn task_states(session: &Session) -> Result<Vec<TaskState>, Failure> {
     session
         .many(
-            concat!(
-                "SELECT ",
-                task_state_columns!(),
-                " FROM saldo.task_state ORDER BY name"
-            ),
+            "SELECT name, last_started_at, last_ended_at, last_succeeded, last_detail, last_due_at, next_run_at \
+             FROM saldo.task_state ORDER BY name",
             &[],
-            rows::task_state,
+            |row| {
+                Ok(TaskState {
+                    name: get(row, 0)?,
+                    last_started_at: optional_moment(row, 1)?,
+                    last_ended_at: optional_moment(row, 2)?,
+                    last_succeeded: get(row, 3)?,
+                    last_detail: get(row, 4)?,
+                    last_due_at: optional_moment(row, 5)?,
+                    next_run_at: optional_moment(row, 6)?,
+                })
+            },
         )
         .await
 }
@@ -106,9 +112,16 @@ async fn take_lease(
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until, \
              term = old.term + CASE WHEN old.holder IS DISTINCT FROM excluded.holder THEN 1 ELSE 0 END \
              WHERE old.holder IS NULL OR old.holder = excluded.holder OR old.until <= $3 \
-             RETURNING name, holder, term, until",
+             RETURNING term, until",
             values![name, holder, stored(now), stored(until)],
-            rows::task_lease,
+            |row| {
+                Ok(TaskLease {
+                    name: name.to_owned(),
+                    holder: holder.to_owned(),
+                    term: number(row, 0)?,
+                    until: moment(row, 1)?,
+                })
+            },
         )
         .await
 }
@@ -131,13 +144,16 @@ async fn release_lease(session: &Session, lease: &TaskLease) -> Result<(), Failu
 async fn leases(session: &Session) -> Result<Vec<TaskLease>, Failure> {
     session
         .many(
-            concat!(
-                "SELECT ",
-                task_lease_columns!(),
-                " FROM saldo.lease WHERE holder IS NOT NULL ORDER BY name"
-            ),
+            "SELECT name, holder, term, until FROM saldo.lease WHERE holder IS NOT NULL ORDER BY name",
             &[],
-            rows::task_lease,
+            |row| {
+                Ok(TaskLease {
+                    name: get(row, 0)?,
+                    holder: get(row, 1)?,
+                    term: number(row, 2)?,
+                    until: moment(row, 3)?,
+                })
+            },
         )
         .await
 }

@@ -155,7 +155,10 @@ pub(crate) async fn commit(
     for look in 0..LOOKS_MAX {
         tokio::time::sleep(std::time::Duration::from_millis(FIRST_WAIT_MILLISECONDS << look)).await;
         match was_committed(sessions, beginnings, marker).await {
-            Ok(true) => return Ok(()),
+            Ok(true) => {
+                tracing::info!("a commit that was not answered had been done; it is not repeated");
+                return Ok(());
+            }
             // It is certain now that nothing of it will ever be stored: the same may be begun again.
             Ok(false) => return Err(failure),
             Err(failure) => tracing::debug!(?failure, "the outcome of a commit could not be looked up yet"),

@@ -25,6 +25,7 @@ mod reads;
 mod reconciliations;
 mod reports;
 mod rollouts;
+mod rows;
 mod schema;
 mod sql;
 mod state;

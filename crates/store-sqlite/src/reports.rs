@@ -5,17 +5,22 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Params, Row, params};
-use saldo_domain::ids::{AccountId, ReportId};
-use saldo_domain::report::{Figures, Gathering, Period, Report, ReportHead, ReviewFact};
+use saldo_domain::ids::{AccountId, OperationId, ReportId};
+use saldo_domain::operation::Action;
+use saldo_domain::report::{
+    AttemptEnd, AttemptFact, DiscrepancyFact, Figures, Gathering, OperationFact, Period, Report, ReportHead,
+    ReviewFact, ShadowFact, SkuMoves,
+};
 use saldo_domain::text::Sku;
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reports::{REPORTS_KEPT_MAX, Reports};
-use saldo_store::rows;
 
 use crate::failure::Failure;
 use crate::reads::rows_for;
-use crate::sql::{many, moment, one, optional_moment, required_json, run, stored, text, to_json};
+use crate::sql::{
+    id, many, moment, number, one, optional_moment, optional_text, required_json, run, stored, text, to_json,
+};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -101,7 +106,12 @@ fn operations(connection: &Connection, scope: &Scope, gathering: &mut Gathering)
         sql,
         params![scope.from, scope.to, scope.account],
         |row| {
-            gathering.operation(&rows::operation_fact(row)?);
+            gathering.operation(&OperationFact {
+                operation_type: text(row, 0, str::parse)?,
+                status: text(row, 1, str::parse)?,
+                waiting_for: optional_text(row, 2, str::parse)?,
+                created_at: moment(row, 3)?,
+            });
             Ok(())
         },
     )
@@ -116,7 +126,12 @@ const ATTEMPTS_OF_ACCOUNT: &str = "SELECT log.operation, log.at, log.action FROM
 
 fn attempts(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -> Result<(), Failure> {
     let take = |row: &Row<'_>| {
-        gathering.attempt(&rows::attempt_fact(row)?);
+        let action: Action = text(row, 2, str::parse)?;
+        gathering.attempt(&AttemptFact {
+            operation: id(row, 0, OperationId::new)?,
+            at: moment(row, 1)?,
+            end: AttemptEnd::of(action),
+        });
         Ok(())
     };
     match scope.account {
@@ -142,11 +157,14 @@ macro_rules! moves_by_sku {
 
 fn skus(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -> Result<(), Failure> {
     let take = |row: &Row<'_>| {
-        gathering.sku(
-            text(row, 0, Sku::parse)?,
-            rows::sku_moves(row, 1)?,
-            rows::sku_moves(row, 4)?,
-        );
+        let moves = |first: usize| -> Result<SkuMoves, Failure> {
+            Ok(SkuMoves {
+                units_taken: number(row, first)?,
+                times_taken: number(row, first + 1)?,
+                units_returned: number(row, first + 2)?,
+            })
+        };
+        gathering.sku(text(row, 0, Sku::parse)?, moves(1)?, moves(4)?);
         Ok(())
     };
     let Scope {
@@ -202,7 +220,12 @@ fn discrepancies(connection: &Connection, scope: &Scope, gathering: &mut Gatheri
         sql,
         params![scope.from, scope.to, scope.account],
         |row| {
-            gathering.discrepancy(&rows::discrepancy_fact(row)?);
+            gathering.discrepancy(&DiscrepancyFact {
+                kind: text(row, 0, str::parse)?,
+                resolution: text(row, 1, str::parse)?,
+                first_seen_at: moment(row, 2)?,
+                is_open: row.get(3)?,
+            });
             Ok(())
         },
     )
@@ -216,7 +239,11 @@ fn shadow(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -> 
         sql,
         params![scope.from, scope.to, scope.account],
         |row| {
-            gathering.shadow(&rows::shadow_fact(row)?);
+            gathering.shadow(&ShadowFact {
+                would: text(row, 0, str::parse)?,
+                verdict: text(row, 1, str::parse)?,
+                seen_at: moment(row, 2)?,
+            });
             Ok(())
         },
     )
@@ -258,6 +285,11 @@ fn report_of(connection: &Connection, id: ReportId) -> Result<Option<Report>, Fa
         connection,
         "SELECT head, figures FROM report WHERE id = ?1",
         [id.as_uuid().as_bytes()],
-        |row| rows::report(row),
+        |row| {
+            Ok(Report {
+                head: required_json(row, 0)?,
+                figures: required_json(row, 1)?,
+            })
+        },
     )
 }

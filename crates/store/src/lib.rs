@@ -5,7 +5,6 @@
 //! The suite in `conformance` (a feature) is the one that every backend passes.
 
 pub mod alerts;
-pub mod cells;
 mod contract;
 pub mod copy;
 pub mod deciding;
@@ -19,7 +18,6 @@ pub mod query;
 pub mod reconciliations;
 pub mod reports;
 pub mod rollouts;
-pub mod rows;
 pub mod tasks;
 pub mod turns;
 

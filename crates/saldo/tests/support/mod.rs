@@ -22,8 +22,13 @@ pub(crate) struct Simulated {
 
 impl Simulated {
     pub(crate) async fn start() -> Self {
+        Self::start_with_accounts(1).await
+    }
+
+    /// The same with several accounts; `account` is the first.
+    pub(crate) async fn start_with_accounts(accounts: u32) -> Self {
         let options = SimulatorOptions {
-            accounts: 1,
+            accounts,
             orders_per_account: 0,
             ..SimulatorOptions::default()
         };

@@ -15,6 +15,7 @@ const HOW_TO_INSTALL: &str = "the tests need the programs of a PostgreSQL server
 pub(crate) struct Cluster {
     directory: PathBuf,
     binaries: PathBuf,
+    port: u16,
     databases: AtomicU32,
 }
 
@@ -71,7 +72,7 @@ fn is_root() -> bool {
 }
 
 /// A server refuses to run as root: there, its programs run as a user without rights.
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -120,7 +121,23 @@ impl Cluster {
         Self::start_in(&in_memory(), settings)
     }
 
+    /// The same, listening on a free port of this machine, with files beside its data that only the server may read.
+    pub(crate) fn start_listening(files: &[(&str, &str)], settings: &[&str]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let address = format!("listen_addresses = '127.0.0.1'\nport = {port}");
+        let settings = [&[address.as_str()], settings].concat();
+        Self::start_with(&in_memory(), port, files, &settings)
+    }
+
     fn start_in(parent: &Path, settings: &[&str]) -> Self {
+        Self::start_with(parent, 5432, &[], settings)
+    }
+
+    fn start_with(parent: &Path, port: u16, files: &[(&str, &str)], settings: &[&str]) -> Self {
         let binaries = binaries();
         let directory = tempfile::Builder::new()
             .prefix("saldo-pg-")
@@ -134,6 +151,19 @@ impl Cluster {
                 "nobody"
             };
             succeed(Command::new("chown").arg(user).arg(&directory));
+        }
+        for (name, content) in files {
+            let file = directory.join(name);
+            std::fs::write(&file, content).unwrap();
+            succeed(Command::new("chmod").arg("600").arg(&file));
+            if is_root() {
+                succeed(
+                    Command::new("chown")
+                        .arg("--reference")
+                        .arg(&directory)
+                        .arg(&file),
+                );
+            }
         }
         let data = directory.join("data");
         succeed(
@@ -152,6 +182,7 @@ impl Cluster {
         let cluster = Self {
             directory,
             binaries,
+            port,
             databases: AtomicU32::new(0),
         };
         cluster.configure(settings);
@@ -191,10 +222,25 @@ impl Cluster {
         succeed(Command::new(self.binaries.join(program)).args(arguments));
     }
 
+    /// Where it lives.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The port of its addresses.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The socket that it listens on.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join(format!(".s.PGSQL.{}", self.port))
+    }
+
     /// The address of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         let socket = self.directory.display().to_string().replace('/', "%2F");
-        format!("postgresql://saldo@{socket}/{database}")
+        format!("postgresql://saldo@{socket}:{}/{database}", self.port)
     }
 
     /// A connection past the store.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 mod cluster;
+pub(crate) mod pooler;
 
 use std::sync::OnceLock;
 

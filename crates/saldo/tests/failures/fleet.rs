@@ -1,0 +1,262 @@
+//! Three instances on one database, each behind a network of its own, under load.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use crate::cluster::Cluster;
+use crate::load::{Known, Load, Order, SKUS, STOCK};
+use crate::proxy::{Proxy, Target};
+use crate::support::{Server, Simulated, saldo};
+
+pub(crate) const INSTANCES: usize = 3;
+const ACCOUNTS: u32 = 3;
+/// A call takes at most this long, and a delivery's lease follows from it.
+const CALL_MILLISECONDS: &str = "1000";
+
+/// How long a healthy instance may take to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// One instance, with what lies between it and the others.
+pub(crate) struct Instance {
+    folder: TempDir,
+    server: Option<Server>,
+    /// To the database.
+    pub(crate) database: Proxy,
+    /// To the orders service.
+    pub(crate) service: Proxy,
+}
+
+/// All of them.
+pub(crate) struct Fleet {
+    pub(crate) cluster: Cluster,
+    pub(crate) database_name: String,
+    pub(crate) simulated: Simulated,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) load: Arc<Load>,
+}
+
+impl Fleet {
+    /// Three instances, each with a third of the load. The database syncs what it acknowledges.
+    pub(crate) async fn under_load() -> Self {
+        let cluster = Cluster::start_in_memory(&[]);
+        let database_name = cluster.database().await;
+        let simulated = Simulated::start_with_accounts(ACCOUNTS).await;
+        let service = simulated.handle.base_url();
+        let service = service
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .parse()
+            .unwrap();
+        let mut instances = Vec::new();
+        for _ in 0..INSTANCES {
+            let mut instance = Instance {
+                folder: tempfile::tempdir().unwrap(),
+                server: None,
+                database: Proxy::start(Target::Socket(cluster.socket())).await,
+                service: Proxy::start(Target::Address(service)).await,
+            };
+            instance.start(&simulated, &database_name).await;
+            instances.push(instance);
+        }
+        for sku in SKUS {
+            instances[0].server().receive(sku, STOCK).await;
+        }
+        let apis = instances.iter().map(|instance| instance.server().api()).collect();
+        let accounts = simulated.handle.control().token_ids();
+        Self {
+            load: Load::begin(apis, accounts).await,
+            cluster,
+            database_name,
+            simulated,
+            instances,
+        }
+    }
+
+    /// `kill -9`, and a new start.
+    pub(crate) async fn kill_and_restart(&mut self, number: usize) {
+        let instance = &mut self.instances[number];
+        instance.server.take().unwrap().kill_nine();
+        self.load.goes_on_for(10).await;
+        let instance = &mut self.instances[number];
+        instance.start(&self.simulated, &self.database_name).await;
+        self.load.moved(number, instance.server().api());
+    }
+
+    /// Stops a process where it stands, as a machine does that is paused.
+    pub(crate) fn pause(&self, number: usize) {
+        self.signal(number, "-STOP");
+    }
+
+    /// Lets it go on as if nothing had been.
+    pub(crate) fn wake(&self, number: usize) {
+        self.signal(number, "-CONT");
+    }
+
+    fn signal(&self, number: usize, signal: &str) {
+        let process = self.instances[number].server().process_id();
+        let sent = Command::new("kill").arg(signal).arg(process.to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// A connection to the database past all instances.
+    pub(crate) async fn database(&self) -> Client {
+        self.cluster.connect(&self.database_name).await
+    }
+
+    /// How often a line with these words stands in the logs of all instances.
+    pub(crate) fn told(&self, words: &str) -> usize {
+        self.instances
+            .iter()
+            .map(|instance| std::fs::read_to_string(instance.folder.path().join("log")).unwrap())
+            .map(|log| log.lines().filter(|line| line.contains(words)).count())
+            .sum()
+    }
+
+    /// Ends the load, waits until everything healed, and checks every promise.
+    pub(crate) async fn heals(self) {
+        let known = self.load.end().await;
+        for instance in &self.instances {
+            crate::until("every instance answers", || instance.answers()).await;
+        }
+        self.instances[1].server().drain().await;
+        let orders = self.orders(&known).await;
+        let flags = || async { self.disagreeing(&orders).is_empty() };
+        crate::until("both sides agree", flags).await;
+        self.instances[2].server().drain().await;
+        self.check_orders(&known, &orders);
+        self.check_stock(&known, &orders).await;
+        self.check_calls(&orders);
+        for instance in self.instances {
+            instance.server.unwrap().stop().await;
+        }
+        assert_doctor_finds_nothing(&self.cluster.url(&self.database_name), &self.simulated);
+        println!("{} orders", known.len());
+    }
+
+    /// What Saldo says of each order, asked of one instance after the other.
+    async fn orders(&self, known: &BTreeMap<Order, Known>) -> BTreeMap<Order, Value> {
+        let mut orders = BTreeMap::new();
+        for (number, order) in known.keys().enumerate() {
+            let server = self.instances[number % INSTANCES].server();
+            if let Some(answer) = server.order(order.account, order.id).await {
+                orders.insert(*order, answer);
+            }
+        }
+        orders
+    }
+
+    /// Orders whose flag is not what Saldo has.
+    fn disagreeing(&self, orders: &BTreeMap<Order, Value>) -> Vec<Order> {
+        let control = self.simulated.handle.control();
+        let disagrees = |(order, answer): &(&Order, &Value)| {
+            let remote = control.is_stock_updated(order.account, &order.id.to_string());
+            remote.unwrap_or(false) != (taken(answer) > 0)
+        };
+        orders.iter().filter(disagrees).map(|(order, _)| *order).collect()
+    }
+
+    /// Nothing that was acknowledged is lost, nothing is taken twice, and nothing is taken in part.
+    fn check_orders(&self, known: &BTreeMap<Order, Known>, orders: &BTreeMap<Order, Value>) {
+        for (order, known) in known {
+            let taken = orders.get(order).map(taken);
+            match known.taken {
+                Some(expected) => assert_eq!(taken, Some(expected), "{order:?} {:?}", orders.get(order)),
+                None => assert!(
+                    taken.is_none_or(|taken| taken == known.quantity),
+                    "{order:?} took {taken:?} of {}",
+                    known.quantity
+                ),
+            }
+            let operations = orders.get(order).map(|order| &order["operations"]);
+            for operation in operations.and_then(Value::as_array).into_iter().flatten() {
+                let status = operation["status"].as_str().unwrap();
+                let is_allowed = matches!(status, "completed" | "rolled_back");
+                assert!(is_allowed, "{order:?} is not at rest: {operation}");
+            }
+        }
+    }
+
+    /// What is on hand is what there was, less what the orders took.
+    async fn check_stock(&self, known: &BTreeMap<Order, Known>, orders: &BTreeMap<Order, Value>) {
+        for (number, sku) in SKUS.into_iter().enumerate() {
+            let of_sku = known.iter().filter(|(_, known)| known.sku == sku);
+            let took: i64 = of_sku.filter_map(|(order, _)| orders.get(order)).map(taken).sum();
+            let server = self.instances[number % INSTANCES].server();
+            assert_eq!(server.balance(sku).await, STOCK - took, "{sku}");
+        }
+    }
+
+    /// No two calls of one order overlapped, and none was made of an order that Saldo does not know.
+    fn check_calls(&self, orders: &BTreeMap<Order, Value>) {
+        let overlapping = self.simulated.overlapping_flag_calls();
+        assert!(overlapping <= 1, "{overlapping} calls of one order overlapped");
+        let flags = self.simulated.handle.control().flags();
+        for flag in flags.as_array().unwrap() {
+            if flag["patches"] == json!(0) {
+                continue;
+            }
+            let id = |name: &str| flag[name].as_str().unwrap().parse::<Uuid>().unwrap();
+            let order = Order {
+                account: id("token_id"),
+                id: id("order_id"),
+            };
+            assert!(
+                orders.contains_key(&order),
+                "a flag was sent for {order:?}, which nobody knows"
+            );
+        }
+    }
+}
+
+impl Instance {
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// Whether it answers a question to its database in time.
+    async fn answers(&self) -> bool {
+        let asked = self.server().get("/api/v1/stock-sync/status");
+        let answer = tokio::time::timeout(ANSWERS_WITHIN, asked).await;
+        answer.is_ok_and(|(status, _)| status == 200)
+    }
+
+    async fn start(&mut self, simulated: &Simulated, database: &str) {
+        let database = format!("postgresql://saldo@{}/{database}", self.database.address);
+        let service = format!("http://{}", self.service.address);
+        let settings = [
+            ("SALDO_DATABASE", database.as_str()),
+            ("SALDO_ORDERS_SERVICE__BASE_URL", service.as_str()),
+            ("SALDO_ORDERS_SERVICE__TIMEOUT_MS", CALL_MILLISECONDS),
+            ("SALDO_RETRY__MAX_RETRIES", "30"),
+            ("SALDO_INTAKE__IMMEDIATE_TIMEOUT_MS", "1000"),
+        ];
+        let server = Server::start_with(self.folder.path(), simulated, &settings).await;
+        self.server = Some(server);
+    }
+}
+
+/// How much of an order is taken.
+fn taken(order: &Value) -> i64 {
+    let lines = order["lines"].as_array().unwrap();
+    lines.iter().map(|line| line["taken"].as_i64().unwrap()).sum()
+}
+
+/// `saldo doctor` on the database itself: every invariant holds on what was left behind.
+fn assert_doctor_finds_nothing(database: &str, simulated: &Simulated) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = saldo(folder.path())
+        .args(["doctor", "--json"])
+        .envs(simulated.settings())
+        .env("SALDO_DATABASE", database)
+        .output()
+        .unwrap();
+    let told = [&output.stdout[..], &output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+}

@@ -1,0 +1,179 @@
+//! Three instances over one database under load, while processes, connections and networks die. Each test reads like
+//! the rule that it tries; `docs/testing.md` tells what is checked after each.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
+#[path = "../../../store-postgres/tests/support/cluster.rs"]
+mod cluster;
+mod fleet;
+mod load;
+mod proxy;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use fleet::{Fleet, INSTANCES};
+use proxy::Network;
+use saldo_simulator::{Endpoint, Fault, FaultRule, Faults};
+
+/// How long the instances may need until all is as it should be: a lease, the pause of a circuit, and some retries.
+pub(crate) const HEALED_WITHIN: Duration = Duration::from_secs(120);
+
+/// Waits for what must come to be.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let began = tokio::time::Instant::now();
+    while !holds().await {
+        assert!(
+            began.elapsed() < HEALED_WITHIN,
+            "it did not come to be that {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_are_killed_in_turn_lose_nothing() {
+    let mut fleet = Fleet::under_load().await;
+    fleet.simulated.delay_flag_calls_ms(30);
+    for turn in 0..2 * INSTANCES {
+        fleet.load.goes_on_for(20).await;
+        fleet.kill_and_restart(turn % INSTANCES).await;
+    }
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_crashes_loses_nothing_that_was_acknowledged() {
+    let fleet = Fleet::under_load().await;
+    for _ in 0..3 {
+        fleet.load.goes_on_for(20).await;
+        fleet.cluster.control(&["-m", "immediate", "-w", "restart"]);
+    }
+    fleet.load.goes_on_for(20).await;
+    fleet.cluster.control(&["-m", "immediate", "-w", "stop"]);
+    // It is away for long enough that instances give up on it.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    fleet.cluster.control(&["-w", "start"]);
+    fleet.load.goes_on_for(20).await;
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_outcome_of_a_commit_that_was_not_answered_is_looked_up_and_it_is_not_repeated() {
+    const LOOKED_UP_MIN: usize = 12;
+    const ENDED_MIN: usize = 60;
+    let fleet = Fleet::under_load().await;
+    let database = fleet.database().await;
+    let began = tokio::time::Instant::now();
+    let mut ended = 0;
+    let looked_up = || fleet.told("had been done; it is not repeated");
+    while ended < ENDED_MIN || looked_up() < LOOKED_UP_MIN {
+        let told = began.elapsed() < HEALED_WITHIN;
+        assert!(
+            told,
+            "{ended} sessions were ended, {} commits looked up",
+            looked_up()
+        );
+        // Of many a commit nobody hears, and many a session ends before it.
+        for instance in &fleet.instances {
+            instance.database.lose_commits(1);
+        }
+        let busy = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+        ended += database.query(busy, &[]).await.unwrap().len();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for instance in &fleet.instances {
+        instance.database.lose_commits(0);
+    }
+    fleet.load.goes_on_for(20).await;
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_was_paused_beyond_its_lease_changes_nothing_when_it_wakes() {
+    let fleet = Fleet::under_load().await;
+    fleet.simulated.delay_flag_calls_ms(300);
+    let paused = &fleet.instances[0].service;
+    until("the instance has calls under way", || async {
+        paused.unanswered() >= 2
+    })
+    .await;
+    fleet.pause(0);
+    fleet.load.goes_on_for(60).await;
+    let database = fleet.database().await;
+    until("the others have taken over what it held", || async {
+        let held = "SELECT count(*) FROM saldo.delivery WHERE lease_token IS NOT NULL \
+             AND lease_until < (extract(epoch FROM now()) + 20) * 1000000";
+        database.query_one(held, &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
+    fleet.wake(0);
+    fleet.load.goes_on_for(20).await;
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_is_cut_off_from_the_database_holds_up_nobody() {
+    let fleet = Fleet::under_load().await;
+    for round in 0..4 {
+        let network = &fleet.instances[round % INSTANCES].database;
+        network.set(Network::Cut);
+        fleet.load.goes_on_for(15).await;
+        network.set(Network::Whole);
+    }
+    let network = &fleet.instances[1].database;
+    network.set(Network::Silent);
+    fleet.load.goes_on_for(60).await;
+    network.set(Network::Whole);
+    fleet.load.goes_on_for(20).await;
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_are_cut_off_from_the_orders_service_owe_it_nothing_in_the_end() {
+    let fleet = Fleet::under_load().await;
+    for (round, network) in [Network::Cut, Network::Silent, Network::Cut, Network::Silent]
+        .into_iter()
+        .enumerate()
+    {
+        let service = &fleet.instances[round % INSTANCES].service;
+        service.set(network);
+        fleet.load.goes_on_for(20).await;
+        service.set(Network::Whole);
+    }
+    fleet.load.goes_on_for(20).await;
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_and_failures_of_the_orders_service_leave_both_sides_agreeing() {
+    let fleet = Fleet::under_load().await;
+    let of_flags = |fault, probability| FaultRule {
+        endpoint: Some(Endpoint::StockStatus),
+        probability,
+        ..FaultRule::always(fault)
+    };
+    let rules = vec![
+        of_flags(Fault::AnswerLost, 0.2),
+        of_flags(Fault::AnswerCut, 0.1),
+        of_flags(Fault::InternalError, 0.1),
+        of_flags(Fault::Unavailable, 0.1),
+        FaultRule {
+            applied: true,
+            ..of_flags(Fault::BadGateway, 0.1)
+        },
+    ];
+    let faults = Faults {
+        rules,
+        ..Faults::default()
+    };
+    fleet.simulated.handle.control().set_faults(faults).unwrap();
+    fleet.load.goes_on_for(250).await;
+    fleet.simulated.handle.control().clear_faults();
+    fleet.heals().await;
+}

@@ -1,0 +1,64 @@
+//! A real PgBouncer, which gives every transaction another connection to the server.
+#![allow(dead_code, reason = "not every test uses it")]
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use super::cluster::{Cluster, command};
+
+const HOW_TO_INSTALL: &str = "the test needs the pooler: apt-get install pgbouncer";
+
+/// A pooler in front of a cluster, with fewer connections than stores want.
+pub(crate) struct Pooler {
+    process: Child,
+    port: u16,
+}
+
+impl Pooler {
+    pub(crate) async fn start(cluster: &Cluster) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let settings = format!(
+            "[databases]\n* = host={socket} port={server} user=saldo\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+             default_pool_size = 4\nmax_client_conn = 500\n",
+            socket = cluster.directory().display(),
+            server = cluster.port(),
+        );
+        let file = cluster.directory().join(format!("pgbouncer-{port}.ini"));
+        std::fs::write(&file, settings).unwrap();
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
+            .into_iter()
+            .map(Path::new)
+            .find(|path| path.is_file());
+        let process = command(program.unwrap_or_else(|| panic!("{HOW_TO_INSTALL}")))
+            .arg(&file)
+            .current_dir(cluster.directory())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{error}; {HOW_TO_INSTALL}"));
+        let mut pooler = Self { process, port };
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert_eq!(pooler.process.try_wait().unwrap(), None, "the pooler ended");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        pooler
+    }
+
+    /// The address of a database through it.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgresql://saldo@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
