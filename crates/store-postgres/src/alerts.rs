@@ -3,36 +3,19 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_domain::alert::{
-    Acknowledgement, Alert, AlertStatus, AlertSubject, Decision, Known, Message, MessageOutcome,
-    MessageStatus, Outgoing, TaskName,
+    Acknowledgement, Alert, AlertStatus, Decision, Known, Message, MessageOutcome, Outgoing,
 };
-use saldo_domain::ids::{AccountId, AlertId, MessageId};
+use saldo_domain::ids::{AlertId, MessageId};
 use saldo_store::StoreError;
 use saldo_store::alerts::{AlertFilter, Alerts, OPEN_ALERTS_MAX, OutboxCounts, alert_changed};
 use saldo_store::query::{Page, PageRequest};
-use tokio_postgres::Row;
+use saldo_store::rows::{self, alert_columns, message_columns};
 
 use crate::failure::Failure;
 use crate::reads::{Conditions, rows_for};
 use crate::session::Session;
-use crate::sql::{
-    get, id, json, moment, number, optional_id, optional_moment, optional_stored, optional_text, row_limit,
-    storable, stored, text, to_json, values,
-};
+use crate::sql::{moment, number, optional_stored, row_limit, storable, stored, to_json, values};
 use crate::store::PostgresStore;
-
-macro_rules! alert_columns {
-    () => {
-        "id, kind, account, task, severity, facts, peak, begun_at, cleared_at, quiet_seconds, first_told_at, \
-         told_at, told_count, reminders, acknowledged, ended_at, delivered, version"
-    };
-}
-
-macro_rules! message_columns {
-    () => {
-        "id, channel, created_at, due_at, entries, status, attempts, next_at, last_error, ended_at"
-    };
-}
 
 #[async_trait]
 impl Alerts for PostgresStore {
@@ -129,7 +112,7 @@ impl Alerts for PostgresStore {
                     message_columns!(),
                     " FROM saldo.alert_message WHERE id = $1"
                 );
-                session.one(sql, values![id.as_uuid()], outgoing).await
+                session.one(sql, values![id.as_uuid()], rows::outgoing).await
             })
         })
         .await
@@ -186,16 +169,16 @@ async fn known(session: &Session, ended_since: Timestamp) -> Result<Known, Failu
         " FROM saldo.alert WHERE ended_at >= $1 ORDER BY id LIMIT $2"
     );
     Ok(Known {
-        open: session.many(open, values![limit], alert).await?,
+        open: session.many(open, values![limit], rows::alert).await?,
         ended: session
-            .many(ended, values![stored(ended_since), limit], alert)
+            .many(ended, values![stored(ended_since), limit], rows::alert)
             .await?,
     })
 }
 
 async fn load(session: &Session, id: AlertId) -> Result<Option<Alert>, Failure> {
     let sql = concat!("SELECT ", alert_columns!(), " FROM saldo.alert WHERE id = $1");
-    session.one(sql, values![id.as_uuid()], alert).await
+    session.one(sql, values![id.as_uuid()], rows::alert).await
 }
 
 async fn list(session: &Session, filter: &AlertFilter, page: &PageRequest) -> Result<Page<Alert>, Failure> {
@@ -225,7 +208,7 @@ async fn list(session: &Session, filter: &AlertFilter, page: &PageRequest) -> Re
     }
     let select = concat!("SELECT ", alert_columns!(), " FROM saldo.alert");
     let rows = conditions
-        .ask(session, select, " ORDER BY id DESC", rows_for(page), alert)
+        .ask(session, select, " ORDER BY id DESC", rows_for(page), rows::alert)
         .await?;
     Ok(Page::from_rows(rows, page.limit, |alert: &Alert| alert.id))
 }
@@ -352,7 +335,7 @@ async fn acknowledge(
         alert_columns!(),
         " FROM saldo.alert WHERE id = $1 FOR UPDATE"
     );
-    let Some(known) = session.one(sql, values![id.as_uuid()], alert).await? else {
+    let Some(known) = session.one(sql, values![id.as_uuid()], rows::alert).await? else {
         return Ok(None);
     };
     let changed = known.clone().acknowledge(acknowledgement);
@@ -369,7 +352,7 @@ async fn due_messages(session: &Session, now: Timestamp, limit: usize) -> Result
         " FROM saldo.alert_message WHERE status = 'waiting' AND next_at <= $1 ORDER BY next_at, id LIMIT $2"
     );
     session
-        .many(sql, values![stored(now), row_limit(limit)], outgoing)
+        .many(sql, values![stored(now), row_limit(limit)], rows::outgoing)
         .await
 }
 
@@ -411,52 +394,4 @@ async fn outbox_counts(session: &Session) -> Result<OutboxCounts, Failure> {
     }
     let [waiting, failed] = counts;
     Ok(OutboxCounts { waiting, failed })
-}
-
-fn alert(row: &Row) -> Result<Alert, Failure> {
-    let account = optional_id(row, 2, AccountId::new)?;
-    let task = optional_text(row, 3, TaskName::parse)?;
-    let subject = match (account, task) {
-        (Some(account), _) => AlertSubject::Account(account),
-        (None, Some(task)) => AlertSubject::Task(task),
-        (None, None) => AlertSubject::Whole,
-    };
-    let delivered: Option<i64> = get(row, 16)?;
-    Ok(Alert {
-        id: id(row, 0, AlertId::new)?,
-        kind: text(row, 1, str::parse)?,
-        subject,
-        severity: text(row, 4, str::parse)?,
-        facts: json(row, 5)?,
-        peak: number(row, 6)?,
-        begun_at: moment(row, 7)?,
-        cleared_at: optional_moment(row, 8)?,
-        quiet_seconds: number(row, 9)?,
-        first_told_at: optional_moment(row, 10)?,
-        told_at: optional_moment(row, 11)?,
-        told_count: number(row, 12)?,
-        reminders: number(row, 13)?,
-        acknowledged: optional_text(row, 14, |text| serde_json::from_str(text))?,
-        ended_at: optional_moment(row, 15)?,
-        delivered: delivered.map(|count| u64::try_from(count).unwrap_or(0)),
-        version: number(row, 17)?,
-    })
-}
-
-fn outgoing(row: &Row) -> Result<Outgoing, Failure> {
-    let status: MessageStatus = text(row, 5, str::parse)?;
-    Ok(Outgoing {
-        message: Message {
-            id: id(row, 0, MessageId::new)?,
-            channel: text(row, 1, str::parse)?,
-            created_at: moment(row, 2)?,
-            due_at: moment(row, 3)?,
-            entries: json(row, 4)?,
-        },
-        status,
-        attempts: number(row, 6)?,
-        next_at: moment(row, 7)?,
-        last_error: get(row, 8)?,
-        ended_at: optional_moment(row, 9)?,
-    })
 }

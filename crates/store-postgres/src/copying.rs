@@ -165,7 +165,7 @@ async fn check_is_empty(session: &Session) -> Result<(), CopyError> {
 
 async fn count(session: &Session, table: &Table) -> Result<u64, Failure> {
     let sql = format!("SELECT count(*) FROM saldo.{}", table.name);
-    let count = session.one(&sql, &[], |row| number::<u64>(row, 0)).await?;
+    let count = session.one(&sql, &[], |row| number::<u64, _>(row, 0)).await?;
     Ok(count.unwrap_or(0))
 }
 

@@ -10,11 +10,11 @@ use saldo_domain::ids::{AccountId, OperationId, OrderKey};
 use saldo_domain::operation::OperationStatus;
 use saldo_store::StoreError;
 use saldo_store::housekeeping::{CleanedUp, Cutoffs, Housekeeping, InTheWay, Kind, Place, recorded_before};
+use saldo_store::rows::optional_order_key;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::locks::{EVERYTHING, order_name};
-use crate::rows::optional_order_key;
 use crate::session::Session;
 use crate::sql::{get, id, moment, row_limit, stored, text, values};
 use crate::store::PostgresStore;

@@ -22,7 +22,6 @@ mod reads;
 mod reconciliations;
 mod reports;
 mod rollouts;
-mod rows;
 mod schema;
 mod server;
 mod session;

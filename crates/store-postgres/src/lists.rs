@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OperationId, OrderKey, ReviewId};
 use saldo_domain::stock::{OfferKey, StockKey};
 use saldo_domain::view::{DueRequest, ListKey, Place};
+use saldo_store::rows;
 use saldo_store::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::locks::{Held, Names, order_name};
-use crate::rows;
 use crate::session::Session;
 use crate::sql::{id, moment, number, row_limit, stored, values};
 

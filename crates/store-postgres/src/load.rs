@@ -9,16 +9,16 @@ use saldo_domain::order::Order;
 use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_domain::stock::{Balance, Mapping, OfferKey, StockKey};
 use saldo_domain::view::{Key, ListKey, OrderFile, Row as Loaded, View};
+use saldo_store::rows::{
+    self, answer_columns, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
+};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rollouts;
-use crate::rows::{
-    self, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
-};
 use crate::session::{Session, Step};
-use crate::sql::{get, id, moment, text, typed, values};
+use crate::sql::{get, id, moment, operation_ids, text, typed, values};
 
 /// The most operations of one order that are shown.
 const OPERATIONS_SHOWN_MAX: usize = 500;
@@ -139,7 +139,11 @@ const BALANCES: &str = concat!(
 const MAPPINGS: &str = "SELECT components, updated_at, account, offer \
      FROM unnest($1::uuid[], $2::text[]) AS wanted (key_account, key_offer) \
      JOIN saldo.mapping ON account = key_account AND offer = key_offer";
-const ANSWERS: &str = "SELECT key, fingerprint, outcome, at FROM saldo.answer WHERE key = ANY ($1::text[])";
+const ANSWERS: &str = concat!(
+    "SELECT ",
+    answer_columns!(),
+    " FROM saldo.answer WHERE key = ANY ($1::text[])"
+);
 const OPERATIONS: &str = concat!(
     "SELECT ",
     operation_columns!(),
@@ -351,14 +355,14 @@ impl Found {
                     (Key::Review(id), Loaded::Review(id, Some(Box::new(review))))
                 }
                 Kind::Shadows => {
-                    let shadow = rollouts::read_shadow_order(row)?;
+                    let shadow = rows::shadow_order(row)?;
                     let key = shadow.key.clone();
                     (
                         Key::Shadow(key.clone()),
                         Loaded::Shadow(key, Some(Box::new(shadow))),
                     )
                 }
-                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rollouts::read_rollout(row)?))),
+                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rows::rollout(row)?))),
                 Kind::StockCounted => (Key::StockCounted, Loaded::StockCounted(Some(moment(row, 0)?))),
             };
             self.others.insert(key, loaded);
@@ -368,11 +372,8 @@ impl Found {
 }
 
 fn order_row(row: &Row) -> Result<OrderRow, Failure> {
-    let key = OrderKey {
-        account: id(row, 18, AccountId::new)?,
-        order: text(row, 19, OrderId::parse)?,
-    };
-    Ok((rows::order(&key, row)?, rows::operation_ids(row, 17)?))
+    let key = rows::order_key_at(row, 18)?;
+    Ok((rows::order(&key, row)?, operation_ids(row, 17)?))
 }
 
 /// The files of the orders that were found: what is unfinished of each, oldest first.
@@ -445,11 +446,7 @@ async fn live_orders(
 }
 
 fn keyed_delivery(row: &Row) -> Result<Delivery, Failure> {
-    let key = OrderKey {
-        account: id(row, 9, AccountId::new)?,
-        order: text(row, 10, OrderId::parse)?,
-    };
-    rows::delivery(&key, row)
+    rows::delivery(&rows::order_key_at(row, 9)?, row, 0)
 }
 
 fn insert_orders(wanted: &Wanted, mut files: HashMap<OrderKey, OrderFile>, view: &mut View) {
@@ -584,7 +581,7 @@ pub(crate) async fn operations_of(session: &Session, order: &OrderId) -> Result<
                      ORDER BY later.account LIMIT 1) FROM known WHERE known.account IS NOT NULL) \
              SELECT operations FROM known JOIN saldo.orders USING (account) WHERE order_id = $1",
             values![order.as_str()],
-            |row| rows::operation_ids(row, 0),
+            |row| operation_ids(row, 0),
         )
         .await?;
     operations(session, &ids.concat()).await

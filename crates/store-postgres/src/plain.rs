@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use saldo_domain::ids::OrderKey;
 use saldo_store::memory::name_taken;
 use saldo_store::query::{Account, ApiKey};
+use saldo_store::rows::role_word;
 
 use crate::failure::Failure;
-use crate::rows::role_word;
 use crate::session::Session;
 use crate::sql::{storable, stored, to_json, values};
 

@@ -8,12 +8,15 @@ use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
 };
+use saldo_store::rows::{
+    self, account_columns, api_key_columns, balance_columns, log_columns, movement_columns,
+    operation_columns, review_columns,
+};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::failure::Failure;
 use crate::load;
-use crate::rows::{self, balance_columns, log_columns, movement_columns, operation_columns, review_columns};
 use crate::session::{Parameter, Session};
 use crate::sql::{Typed, get, json, row_limit, values};
 
@@ -420,7 +423,7 @@ pub(crate) async fn wishes(session: &Session, limit: usize) -> Result<Vec<OrderK
 pub(crate) async fn accounts(session: &Session) -> Result<Vec<Account>, Failure> {
     session
         .many(
-            "SELECT id, name, by_hand, created_at FROM saldo.account ORDER BY id",
+            concat!("SELECT ", account_columns!(), " FROM saldo.account ORDER BY id"),
             &[],
             rows::account,
         )
@@ -431,7 +434,11 @@ pub(crate) async fn accounts(session: &Session) -> Result<Vec<Account>, Failure>
 pub(crate) async fn api_keys(session: &Session) -> Result<Vec<ApiKey>, Failure> {
     session
         .many(
-            "SELECT name, role, hash, created_at FROM saldo.api_key WHERE revoked_at IS NULL ORDER BY name",
+            concat!(
+                "SELECT ",
+                api_key_columns!(),
+                " FROM saldo.api_key WHERE revoked_at IS NULL ORDER BY name"
+            ),
             &[],
             rows::api_key,
         )

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolution, Found, Run, Watermark};
-use saldo_domain::ids::{AccountId, DiscrepancyId, OrderId, OrderKey, ReviewId, RunId};
+use saldo_domain::ids::{OrderKey, RunId};
 use saldo_domain::view::OrderFile;
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
@@ -11,16 +11,13 @@ use saldo_store::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
     resolution_when_closed, seen,
 };
-use tokio_postgres::Row;
+use saldo_store::rows::{self, discrepancy_columns, run_columns, watermark_columns};
 
 use crate::failure::Failure;
 use crate::load;
 use crate::reads::{Conditions, rows_for};
 use crate::session::Session;
-use crate::sql::{
-    get, id, moment, number, optional_id, optional_moment, optional_stored, required_json, row_limit,
-    storable, stored, text, to_json, values,
-};
+use crate::sql::{number, optional_stored, row_limit, storable, stored, text, to_json, values};
 use crate::store::PostgresStore;
 
 #[async_trait]
@@ -163,12 +160,7 @@ async fn touched_orders(
             "SELECT coalesce(bought_at, created_at), order_id FROM saldo.orders",
             " ORDER BY coalesce(bought_at, created_at) DESC, order_id DESC",
             row_limit(limit),
-            |row| {
-                Ok(BoughtOrder {
-                    bought_at: moment(row, 0)?,
-                    order: text(row, 1, OrderId::parse)?,
-                })
-            },
+            rows::bought_order,
         )
         .await
 }
@@ -176,20 +168,13 @@ async fn touched_orders(
 async fn watermarks(session: &Session) -> Result<Vec<Watermark>, Failure> {
     session
         .many(
-            "SELECT account, landed, last_pass_at, last_full_pass_at, last_full_total FROM saldo.watermark \
-             ORDER BY account",
+            concat!(
+                "SELECT ",
+                watermark_columns!(),
+                " FROM saldo.watermark ORDER BY account"
+            ),
             &[],
-            |row| {
-                let total: Option<i64> = get(row, 4)?;
-                Ok(Watermark {
-                    account: id(row, 0, AccountId::new)?,
-                    landed: optional_moment(row, 1)?,
-                    last_pass_at: optional_moment(row, 2)?,
-                    last_full_pass_at: optional_moment(row, 3)?,
-                    // A check of the table keeps it from being negative.
-                    last_full_total: total.map(i64::cast_unsigned),
-                })
-            },
+            rows::watermark,
         )
         .await
 }
@@ -237,26 +222,6 @@ async fn put_run(session: &Session, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-macro_rules! run_columns {
-    () => {
-        "id, scope, started_by, started_at, ended_at, outcome, error, tally, place"
-    };
-}
-
-fn read_run(row: &Row) -> Result<Run, Failure> {
-    Ok(Run {
-        id: id(row, 0, RunId::new)?,
-        scope: required_json(row, 1)?,
-        by: get(row, 2)?,
-        started_at: moment(row, 3)?,
-        ended_at: optional_moment(row, 4)?,
-        outcome: text(row, 5, str::parse)?,
-        error: get(row, 6)?,
-        tally: required_json(row, 7)?,
-        place: required_json(row, 8)?,
-    })
-}
-
 async fn run_of(session: &Session, id: RunId) -> Result<Option<Run>, Failure> {
     session
         .one(
@@ -266,7 +231,7 @@ async fn run_of(session: &Session, id: RunId) -> Result<Option<Run>, Failure> {
                 " FROM saldo.reconciliation_run WHERE id = $1"
             ),
             values![id.as_uuid()],
-            read_run,
+            rows::run,
         )
         .await
 }
@@ -279,38 +244,9 @@ async fn runs(session: &Session, page: &PageRequest) -> Result<Page<Run>, Failur
     }
     let select = concat!("SELECT ", run_columns!(), " FROM saldo.reconciliation_run");
     let rows = conditions
-        .ask(session, select, " ORDER BY id DESC", rows_for(page), read_run)
+        .ask(session, select, " ORDER BY id DESC", rows_for(page), rows::run)
         .await?;
     Ok(Page::from_rows(rows, page.limit, |run: &Run| run.id))
-}
-
-macro_rules! discrepancy_columns {
-    () => {
-        "id, account, order_id, kind, local, remote, resolution, review, run, times_seen, first_seen_at, \
-    last_seen_at, closed_at"
-    };
-}
-
-fn read_discrepancy(row: &Row) -> Result<Discrepancy, Failure> {
-    Ok(Discrepancy {
-        id: id(row, 0, DiscrepancyId::new)?,
-        found: Found {
-            key: OrderKey {
-                account: id(row, 1, AccountId::new)?,
-                order: text(row, 2, OrderId::parse)?,
-            },
-            kind: text(row, 3, str::parse)?,
-            local: get(row, 4)?,
-            remote: get(row, 5)?,
-            resolution: text(row, 6, str::parse)?,
-            review: optional_id(row, 7, ReviewId::new)?,
-        },
-        run: id(row, 8, RunId::new)?,
-        times_seen: number(row, 9)?,
-        first_seen_at: moment(row, 10)?,
-        last_seen_at: moment(row, 11)?,
-        closed_at: optional_moment(row, 12)?,
-    })
 }
 
 /// Keeps one difference, and tells how it is kept.
@@ -333,7 +269,7 @@ async fn record_discrepancy(
                 found.key.order.as_str(),
                 found.kind.as_str()
             ],
-            read_discrepancy,
+            rows::discrepancy,
         )
         .await?;
     match (seen(open.as_ref(), run, found.clone(), now), open) {
@@ -394,7 +330,7 @@ async fn close_discrepancies(
                      AND run <> $3 FOR UPDATE"
                 ),
                 values![order.account.as_uuid(), order.order.as_str(), run.as_uuid()],
-                read_discrepancy,
+                rows::discrepancy,
             )
             .await?;
         for mut discrepancy in open {
@@ -417,7 +353,7 @@ async fn discrepancies(
     let select = concat!("SELECT ", discrepancy_columns!(), " FROM saldo.discrepancy");
     let order = " ORDER BY last_seen_at DESC, id DESC";
     let rows = conditions
-        .ask(session, select, order, rows_for(page), read_discrepancy)
+        .ask(session, select, order, rows_for(page), rows::discrepancy)
         .await?;
     Ok(Page::from_rows(rows, page.limit, DiscrepancyPlace::of))
 }

@@ -4,26 +4,19 @@
 //! one snapshot, and one count runs at a time.
 
 use async_trait::async_trait;
-use saldo_domain::ids::{AccountId, OperationId, ReportId};
-use saldo_domain::operation::Action;
-use saldo_domain::report::{
-    AttemptEnd, AttemptFact, DiscrepancyFact, Figures, Gathering, OperationFact, Period, Report, ReportHead,
-    ReviewFact, ShadowFact, SkuMoves,
-};
+use saldo_domain::ids::{AccountId, ReportId};
+use saldo_domain::report::{Figures, Gathering, Period, Report, ReportHead, ReviewFact};
 use saldo_domain::text::Sku;
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reports::{REPORTS_KEPT_MAX, Reports};
-use tokio_postgres::Row;
+use saldo_store::rows;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::reads::rows_for;
 use crate::session::Session;
-use crate::sql::{
-    get, id, moment, number, optional_moment, optional_text, required_json, row_limit, stored, text, to_json,
-    values,
-};
+use crate::sql::{get, moment, optional_moment, required_json, row_limit, stored, text, to_json, values};
 use crate::store::PostgresStore;
 
 #[async_trait]
@@ -100,12 +93,7 @@ async fn operations(session: &Session, scope: &Scope, gathering: &mut Gathering)
              WHERE created_at >= $1 AND created_at < $2 AND ($3::uuid IS NULL OR account = $3)",
             values![scope.from, scope.to, scope.account],
             |row| {
-                gathering.operation(&OperationFact {
-                    operation_type: text(row, 0, str::parse)?,
-                    status: text(row, 1, str::parse)?,
-                    waiting_for: optional_text(row, 2, str::parse)?,
-                    created_at: moment(row, 3)?,
-                });
+                gathering.operation(&rows::operation_fact(row)?);
                 Ok(())
             },
         )
@@ -122,12 +110,7 @@ async fn attempts(session: &Session, scope: &Scope, gathering: &mut Gathering) -
              ORDER BY log.operation, log.version",
             values![scope.to, scope.account],
             |row| {
-                let action: Action = text(row, 2, str::parse)?;
-                gathering.attempt(&AttemptFact {
-                    operation: id(row, 0, OperationId::new)?,
-                    at: moment(row, 1)?,
-                    end: AttemptEnd::of(action),
-                });
+                gathering.attempt(&rows::attempt_fact(row)?);
                 Ok(())
             },
         )
@@ -136,13 +119,6 @@ async fn attempts(session: &Session, scope: &Scope, gathering: &mut Gathering) -
 
 /// Units taken, times taken, and units brought back, of both periods.
 async fn skus(session: &Session, scope: &Scope, gathering: &mut Gathering) -> Result<(), Failure> {
-    let moves = |row: &Row, first: usize| -> Result<SkuMoves, Failure> {
-        Ok(SkuMoves {
-            units_taken: number(row, first)?,
-            times_taken: number(row, first + 1)?,
-            units_returned: number(row, first + 2)?,
-        })
-    };
     session
         .each(
             "SELECT sku, coalesce(sum(-quantity) FILTER (WHERE at >= $3 AND quantity < 0), 0)::bigint, \
@@ -157,7 +133,7 @@ async fn skus(session: &Session, scope: &Scope, gathering: &mut Gathering) -> Re
              GROUP BY sku ORDER BY sku",
             values![scope.from, scope.to, scope.middle, scope.account],
             |row| {
-                gathering.sku(text(row, 0, Sku::parse)?, moves(row, 1)?, moves(row, 4)?);
+                gathering.sku(text(row, 0, Sku::parse)?, rows::sku_moves(row, 1)?, rows::sku_moves(row, 4)?);
                 Ok(())
             },
         )
@@ -197,12 +173,7 @@ async fn discrepancies(session: &Session, scope: &Scope, gathering: &mut Gatheri
              AND ($3::uuid IS NULL OR account = $3)",
             values![scope.from, scope.to, scope.account],
             |row| {
-                gathering.discrepancy(&DiscrepancyFact {
-                    kind: text(row, 0, str::parse)?,
-                    resolution: text(row, 1, str::parse)?,
-                    first_seen_at: moment(row, 2)?,
-                    is_open: get(row, 3)?,
-                });
+                gathering.discrepancy(&rows::discrepancy_fact(row)?);
                 Ok(())
             },
         )
@@ -216,11 +187,7 @@ async fn shadow(session: &Session, scope: &Scope, gathering: &mut Gathering) -> 
              WHERE seen_at >= $1 AND seen_at < $2 AND ($3::uuid IS NULL OR account = $3)",
             values![scope.from, scope.to, scope.account],
             |row| {
-                gathering.shadow(&ShadowFact {
-                    would: text(row, 0, str::parse)?,
-                    verdict: text(row, 1, str::parse)?,
-                    seen_at: moment(row, 2)?,
-                });
+                gathering.shadow(&rows::shadow_fact(row)?);
                 Ok(())
             },
         )
@@ -265,12 +232,7 @@ async fn report_of(session: &Session, id: ReportId) -> Result<Option<Report>, Fa
         .one(
             "SELECT head, figures FROM saldo.report WHERE id = $1",
             values![id.as_uuid()],
-            |row| {
-                Ok(Report {
-                    head: required_json(row, 0)?,
-                    figures: required_json(row, 1)?,
-                })
-            },
+            rows::report,
         )
         .await
 }

@@ -8,20 +8,19 @@ use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reconciliations::check_keys;
 use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
-use tokio_postgres::Row;
+use saldo_store::rows::{self, rollout_columns, shadow_order_columns};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::reads::{Conditions, rows_for};
-use crate::rows;
 use crate::session::Session;
-use crate::sql::{get, moment, number, optional_moment, required_json, stored, text, values};
+use crate::sql::{number, stored, values};
 use crate::store::PostgresStore;
 
 #[async_trait]
 impl Rollouts for PostgresStore {
     async fn rollout(&self) -> Result<Option<Rollout>, StoreError> {
-        self.read(|session| Box::pin(session.one(IN_FORCE, &[], read_rollout)))
+        self.read(|session| Box::pin(session.one(IN_FORCE, &[], rows::rollout)))
             .await
     }
 
@@ -78,12 +77,6 @@ impl Rollouts for PostgresStore {
     }
 }
 
-macro_rules! rollout_columns {
-    () => {
-        "mode, accounts, percent, start_from, changed_at, changed_by"
-    };
-}
-
 /// The rollout in force.
 pub(crate) const IN_FORCE: &str = concat!(
     "SELECT ",
@@ -93,17 +86,6 @@ pub(crate) const IN_FORCE: &str = concat!(
 
 /// When stock was last counted or imported.
 pub(crate) const STOCK_COUNTED: &str = "SELECT at FROM saldo.stock_count";
-
-pub(crate) fn read_rollout(row: &Row) -> Result<Rollout, Failure> {
-    Ok(Rollout {
-        mode: text(row, 0, str::parse)?,
-        accounts: required_json(row, 1)?,
-        percent: number(row, 2)?,
-        start_from: optional_moment(row, 3)?,
-        changed_at: moment(row, 4)?,
-        changed_by: get(row, 5)?,
-    })
-}
 
 async fn rollout_changes(session: &Session, page: &PageRequest) -> Result<Page<Rollout>, Failure> {
     let before: i64 = page.position()?.unwrap_or(i64::MAX);
@@ -115,7 +97,7 @@ async fn rollout_changes(session: &Session, page: &PageRequest) -> Result<Page<R
                 ", number FROM saldo.rollout WHERE number < $1 ORDER BY number DESC LIMIT $2"
             ),
             values![before, rows_for(page)],
-            |row| Ok((get::<i64>(row, 6)?, read_rollout(row)?)),
+            |row| Ok((number::<i64, _>(row, 6)?, rows::rollout(row)?)),
         )
         .await?;
     let page = Page::from_rows(rows, page.limit, |(number, _)| *number);
@@ -125,12 +107,6 @@ async fn rollout_changes(session: &Session, page: &PageRequest) -> Result<Page<R
     })
 }
 
-macro_rules! shadow_order_columns {
-    () => {
-        "account, order_id, seen_at, would, details, remote_flag, compared_at, verdict"
-    };
-}
-
 /// Orders in shadow, by key.
 pub(crate) const SHADOW_ORDERS: &str = concat!(
     "SELECT ",
@@ -138,18 +114,6 @@ pub(crate) const SHADOW_ORDERS: &str = concat!(
     " FROM unnest($1::uuid[], $2::text[]) AS wanted (key_account, key_order) \
      JOIN saldo.shadow_order ON account = key_account AND order_id = key_order"
 );
-
-pub(crate) fn read_shadow_order(row: &Row) -> Result<ShadowOrder, Failure> {
-    Ok(ShadowOrder {
-        key: rows::order_key(row)?,
-        seen_at: moment(row, 2)?,
-        would: text(row, 3, str::parse)?,
-        details: required_json(row, 4)?,
-        remote_flag: get(row, 5)?,
-        compared_at: optional_moment(row, 6)?,
-        verdict: text(row, 7, str::parse)?,
-    })
-}
 
 async fn shadow_orders(
     session: &Session,
@@ -169,7 +133,7 @@ async fn shadow_orders(
     let select = concat!("SELECT ", shadow_order_columns!(), " FROM saldo.shadow_order");
     let order = " ORDER BY seen_at DESC, account DESC, order_id DESC";
     let rows = conditions
-        .ask(session, select, order, rows_for(page), read_shadow_order)
+        .ask(session, select, order, rows_for(page), rows::shadow_order)
         .await?;
     Ok(Page::from_rows(rows, page.limit, ShadowPlace::of))
 }
@@ -195,7 +159,7 @@ async fn shadow_orders_of(session: &Session, keys: &[OrderKey]) -> Result<Vec<Op
     let accounts: Vec<Uuid> = keys.iter().map(|key| key.account.as_uuid()).collect();
     let orders: Vec<&str> = keys.iter().map(|key| key.order.as_str()).collect();
     let found = session
-        .many(SHADOW_ORDERS, values![accounts, orders], read_shadow_order)
+        .many(SHADOW_ORDERS, values![accounts, orders], rows::shadow_order)
         .await?;
     let by_key = |key: &OrderKey| found.iter().find(|shadow| shadow.key == *key).cloned();
     Ok(keys.iter().map(by_key).collect())

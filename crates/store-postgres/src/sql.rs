@@ -1,8 +1,14 @@
 //! Values and columns.
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::fmt::Display;
+
+use saldo_domain::ids::OperationId;
+use saldo_store::cells::Cells;
+pub(crate) use saldo_store::cells::{
+    id, json, list_json, moment, number, optional_moment, optional_stored, optional_text, required_json,
+    stored, text,
+};
+pub(crate) use serde_json::to_string as to_json;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
@@ -47,102 +53,43 @@ macro_rules! values {
 }
 pub(crate) use values;
 
-fn corrupt(row: &Row, column: usize, why: impl std::fmt::Display) -> Failure {
-    let name = row.columns().get(column).map_or("?", |column| column.name());
-    Failure::Corrupt(format!("column {name}: {why}"))
+impl Cells<Failure> for Row {
+    fn unreadable(&self, column: usize, why: &dyn Display) -> Failure {
+        let name = self.columns().get(column).map_or("?", |column| column.name());
+        Failure::Corrupt(format!("column {name}: {why}"))
+    }
+
+    fn text(&self, column: usize) -> Result<Option<&str>, Failure> {
+        get(self, column)
+    }
+
+    fn integer(&self, column: usize) -> Result<Option<i64>, Failure> {
+        get(self, column)
+    }
+
+    fn flag(&self, column: usize) -> Result<Option<bool>, Failure> {
+        get(self, column)
+    }
+
+    fn uuid(&self, column: usize) -> Result<Option<Uuid>, Failure> {
+        get(self, column)
+    }
 }
 
 /// A column as it is.
 pub(crate) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Result<T, Failure> {
-    row.try_get(column).map_err(|error| corrupt(row, column, error))
+    row.try_get(column).map_err(|why| row.unreadable(column, &why))
 }
 
-/// A text that is turned into a checked type.
-pub(crate) fn optional_text<T, E: std::fmt::Display>(
-    row: &Row,
-    column: usize,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<T>, Failure> {
-    get::<Option<&str>>(row, column)?
-        .map(|text| parse(text).map_err(|error| corrupt(row, column, error)))
-        .transpose()
-}
-
-/// The same for a column that is never empty.
-pub(crate) fn text<T, E: std::fmt::Display>(
-    row: &Row,
-    column: usize,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<T, Failure> {
-    optional_text(row, column, parse)?.ok_or_else(|| corrupt(row, column, "is empty"))
-}
-
-/// JSON; an empty column stands for the default, so that empty lists cost nothing.
-pub(crate) fn json<T: DeserializeOwned + Default>(row: &Row, column: usize) -> Result<T, Failure> {
-    Ok(optional_text(row, column, |text| serde_json::from_str(text))?.unwrap_or_default())
-}
-
-/// JSON that is always there.
-pub(crate) fn required_json<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, Failure> {
-    text(row, column, |text| serde_json::from_str(text))
-}
-
-/// JSON of a list, or nothing for an empty one.
-pub(crate) fn list_json<T: Serialize>(list: &[T]) -> Result<Option<String>, Failure> {
-    if list.is_empty() {
-        Ok(None)
-    } else {
-        to_json(list).map(Some)
-    }
-}
-
-/// JSON of anything.
-pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value)
-        .map_err(|error| Failure::Defect(format!("not to be written as JSON: {error}")))
+/// The ids of an order's operations, in the order of recording.
+pub(crate) fn operation_ids(row: &Row, column: usize) -> Result<Vec<OperationId>, Failure> {
+    let ids: Vec<Uuid> = get(row, column)?;
+    Ok(ids.into_iter().map(OperationId::new).collect())
 }
 
 /// A free text as the server can store it: it has no room for the character zero.
 pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
-}
-
-/// A moment, where there is one.
-pub(crate) fn optional_moment(row: &Row, column: usize) -> Result<Option<Timestamp>, Failure> {
-    get::<Option<i64>>(row, column)?
-        .map(|at| Timestamp::from_microsecond(at).map_err(|error| corrupt(row, column, error)))
-        .transpose()
-}
-
-/// A moment.
-pub(crate) fn moment(row: &Row, column: usize) -> Result<Timestamp, Failure> {
-    optional_moment(row, column)?.ok_or_else(|| corrupt(row, column, "is empty"))
-}
-
-/// How a moment is stored.
-pub(crate) fn stored(moment: Timestamp) -> i64 {
-    moment.as_microsecond()
-}
-
-/// How a moment that may be missing is stored.
-pub(crate) fn optional_stored(moment: Option<Timestamp>) -> Option<i64> {
-    moment.map(stored)
-}
-
-/// A UUID, where there is one.
-pub(crate) fn optional_id<T>(row: &Row, column: usize, wrap: fn(Uuid) -> T) -> Result<Option<T>, Failure> {
-    Ok(get::<Option<Uuid>>(row, column)?.map(wrap))
-}
-
-/// A UUID.
-pub(crate) fn id<T>(row: &Row, column: usize, wrap: fn(Uuid) -> T) -> Result<T, Failure> {
-    Ok(wrap(get(row, column)?))
-}
-
-/// A number of a narrower type.
-pub(crate) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Failure> {
-    let number: i64 = get(row, column)?;
-    T::try_from(number).map_err(|_| corrupt(row, column, "is out of range"))
 }
 
 /// A limit on rows, as the server takes it.

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_store::StoreError;
+use saldo_store::rows::{self, task_lease_columns, task_state_columns};
 use saldo_store::tasks::{TaskLease, TaskState, Tasks};
 
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::sql::{get, moment, number, optional_moment, optional_stored, storable, stored, values};
+use crate::sql::{optional_stored, storable, stored, values};
 use crate::store::PostgresStore;
 
 #[async_trait]
@@ -57,20 +58,13 @@ impl Tasks for PostgresStore {
 async fn task_states(session: &Session) -> Result<Vec<TaskState>, Failure> {
     session
         .many(
-            "SELECT name, last_started_at, last_ended_at, last_succeeded, last_detail, last_due_at, next_run_at \
-             FROM saldo.task_state ORDER BY name",
+            concat!(
+                "SELECT ",
+                task_state_columns!(),
+                " FROM saldo.task_state ORDER BY name"
+            ),
             &[],
-            |row| {
-                Ok(TaskState {
-                    name: get(row, 0)?,
-                    last_started_at: optional_moment(row, 1)?,
-                    last_ended_at: optional_moment(row, 2)?,
-                    last_succeeded: get(row, 3)?,
-                    last_detail: get(row, 4)?,
-                    last_due_at: optional_moment(row, 5)?,
-                    next_run_at: optional_moment(row, 6)?,
-                })
-            },
+            rows::task_state,
         )
         .await
 }
@@ -112,16 +106,9 @@ async fn take_lease(
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until, \
              term = old.term + CASE WHEN old.holder IS DISTINCT FROM excluded.holder THEN 1 ELSE 0 END \
              WHERE old.holder IS NULL OR old.holder = excluded.holder OR old.until <= $3 \
-             RETURNING term, until",
+             RETURNING name, holder, term, until",
             values![name, holder, stored(now), stored(until)],
-            |row| {
-                Ok(TaskLease {
-                    name: name.to_owned(),
-                    holder: holder.to_owned(),
-                    term: number(row, 0)?,
-                    until: moment(row, 1)?,
-                })
-            },
+            rows::task_lease,
         )
         .await
 }
@@ -144,16 +131,13 @@ async fn release_lease(session: &Session, lease: &TaskLease) -> Result<(), Failu
 async fn leases(session: &Session) -> Result<Vec<TaskLease>, Failure> {
     session
         .many(
-            "SELECT name, holder, term, until FROM saldo.lease WHERE holder IS NOT NULL ORDER BY name",
+            concat!(
+                "SELECT ",
+                task_lease_columns!(),
+                " FROM saldo.lease WHERE holder IS NOT NULL ORDER BY name"
+            ),
             &[],
-            |row| {
-                Ok(TaskLease {
-                    name: get(row, 0)?,
-                    holder: get(row, 1)?,
-                    term: number(row, 2)?,
-                    until: moment(row, 3)?,
-                })
-            },
+            rows::task_lease,
         )
         .await
 }

@@ -5,6 +5,7 @@ use saldo_domain::ids::OrderKey;
 use saldo_domain::operation::Operation;
 use saldo_domain::order::Order;
 use saldo_domain::stock::StockKey;
+use saldo_store::rows::{standing_words, task_word};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
@@ -12,7 +13,6 @@ use crate::failure::Failure;
 use crate::load::Tokens;
 use crate::locks::order_name;
 use crate::pending::{Pending, PendingOrder};
-use crate::rows::{standing_words, task_word};
 use crate::session::{Session, Step};
 use crate::sql::{Typed, list_json, optional_stored, storable, stored, to_json};
 use crate::transaction::{MARK, Mark};
@@ -56,7 +56,7 @@ impl Write {
     fn try_column<R, T>(
         mut self,
         rows: &[R],
-        value: impl Fn(&R) -> Result<T, Failure>,
+        value: impl Fn(&R) -> Result<T, serde_json::Error>,
     ) -> Result<Self, Failure>
     where
         Vec<T>: Typed + Send + 'static,

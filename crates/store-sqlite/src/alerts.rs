@@ -3,35 +3,19 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 use saldo_domain::alert::{
-    Acknowledgement, Alert, AlertStatus, AlertSubject, Decision, Known, Message, MessageOutcome,
-    MessageStatus, Outgoing, TaskName,
+    Acknowledgement, Alert, AlertStatus, Decision, Known, Message, MessageOutcome, Outgoing, TaskName,
 };
-use saldo_domain::ids::{AccountId, AlertId, MessageId};
+use saldo_domain::ids::{AlertId, MessageId};
 use saldo_store::StoreError;
 use saldo_store::alerts::{AlertFilter, Alerts, OPEN_ALERTS_MAX, OutboxCounts, alert_changed};
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::rows::{self, alert_columns, message_columns};
 
 use crate::failure::Failure;
-use crate::sql::{
-    id, json, many, moment, number, one, optional_id, optional_moment, optional_stored, optional_string,
-    optional_text, run, run_on_one, stored, text, to_json,
-};
+use crate::sql::{many, moment, number, one, optional_stored, run, run_on_one, stored, to_json};
 use crate::store::SqliteStore;
-
-macro_rules! alert_columns {
-    () => {
-        "id, kind, account, task, severity, facts, peak, begun_at, cleared_at, quiet_seconds, first_told_at, \
-         told_at, told_count, reminders, acknowledged, ended_at, delivered, version"
-    };
-}
-
-macro_rules! message_columns {
-    () => {
-        "id, channel, created_at, due_at, entries, status, attempts, next_at, last_error, ended_at"
-    };
-}
 
 #[async_trait]
 impl Alerts for SqliteStore {
@@ -76,7 +60,9 @@ impl Alerts for SqliteStore {
                 " FROM alert_message INDEXED BY alert_message_waiting \
                  WHERE status = 'waiting' AND next_at <= ?1 ORDER BY next_at, id LIMIT ?2"
             );
-            Ok(many(connection, sql, params![stored(now), limit], outgoing)?)
+            Ok(many(connection, sql, params![stored(now), limit], |row| {
+                rows::outgoing(row)
+            })?)
         })
         .await
     }
@@ -119,7 +105,9 @@ impl Alerts for SqliteStore {
     async fn message(&self, id: MessageId) -> Result<Option<Outgoing>, StoreError> {
         self.read(move |connection| {
             let sql = concat!("SELECT ", message_columns!(), " FROM alert_message WHERE id = ?1");
-            Ok(one(connection, sql, [id.as_uuid().as_bytes()], outgoing)?)
+            Ok(one(connection, sql, [id.as_uuid().as_bytes()], |row| {
+                rows::outgoing(row)
+            })?)
         })
         .await
     }
@@ -177,14 +165,16 @@ fn known(connection: &Connection, ended_since: Timestamp) -> Result<Known, Failu
         " FROM alert INDEXED BY alert_ended WHERE ended_at >= ?1 ORDER BY id LIMIT ?2"
     );
     Ok(Known {
-        open: many(connection, open, [limit], alert)?,
-        ended: many(connection, ended, params![stored(ended_since), limit], alert)?,
+        open: many(connection, open, [limit], |row| rows::alert(row))?,
+        ended: many(connection, ended, params![stored(ended_since), limit], |row| {
+            rows::alert(row)
+        })?,
     })
 }
 
 fn load(connection: &Connection, id: AlertId) -> Result<Option<Alert>, Failure> {
     let sql = concat!("SELECT ", alert_columns!(), " FROM alert WHERE id = ?1");
-    one(connection, sql, [id.as_uuid().as_bytes()], alert)
+    one(connection, sql, [id.as_uuid().as_bytes()], |row| rows::alert(row))
 }
 
 fn list(
@@ -223,7 +213,7 @@ fn list(
     sql.push_str(" ORDER BY id DESC LIMIT ?");
     // A checked limit is at most 500.
     values.push((page.limit as i64 + 1).into());
-    let rows = many(connection, &sql, params_from_iter(values), alert)?;
+    let rows = many(connection, &sql, params_from_iter(values), |row| rows::alert(row))?;
     Ok(Page::from_rows(rows, page.limit, |alert: &Alert| alert.id))
 }
 
@@ -375,52 +365,4 @@ fn forget(connection: &Connection, ended_before: Timestamp, limit: i64) -> Resul
         run(connection, &sql, params![stored(ended_before), limit])?;
     }
     Ok(())
-}
-
-fn alert(row: &Row<'_>) -> Result<Alert, Failure> {
-    let account = optional_id(row, 2, AccountId::new)?;
-    let task = optional_text(row, 3, TaskName::parse)?;
-    let subject = match (account, task) {
-        (Some(account), _) => AlertSubject::Account(account),
-        (None, Some(task)) => AlertSubject::Task(task),
-        (None, None) => AlertSubject::Whole,
-    };
-    let delivered: Option<i64> = row.get(16)?;
-    Ok(Alert {
-        id: id(row, 0, AlertId::new)?,
-        kind: text(row, 1, str::parse)?,
-        subject,
-        severity: text(row, 4, str::parse)?,
-        facts: json(row, 5)?,
-        peak: number(row, 6)?,
-        begun_at: moment(row, 7)?,
-        cleared_at: optional_moment(row, 8)?,
-        quiet_seconds: number(row, 9)?,
-        first_told_at: optional_moment(row, 10)?,
-        told_at: optional_moment(row, 11)?,
-        told_count: number(row, 12)?,
-        reminders: number(row, 13)?,
-        acknowledged: optional_text(row, 14, |text| serde_json::from_str(text))?,
-        ended_at: optional_moment(row, 15)?,
-        delivered: delivered.map(|count| u64::try_from(count).unwrap_or(0)),
-        version: number(row, 17)?,
-    })
-}
-
-fn outgoing(row: &Row<'_>) -> Result<Outgoing, Failure> {
-    let status: MessageStatus = text(row, 5, str::parse)?;
-    Ok(Outgoing {
-        message: Message {
-            id: id(row, 0, MessageId::new)?,
-            channel: text(row, 1, str::parse)?,
-            created_at: moment(row, 2)?,
-            due_at: moment(row, 3)?,
-            entries: json(row, 4)?,
-        },
-        status,
-        attempts: number(row, 6)?,
-        next_at: moment(row, 7)?,
-        last_error: optional_string(row, 8)?,
-        ended_at: optional_moment(row, 9)?,
-    })
 }

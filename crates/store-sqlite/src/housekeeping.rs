@@ -11,10 +11,10 @@ use saldo_domain::ids::{AccountId, OperationId, OrderKey};
 use saldo_domain::operation::OperationStatus;
 use saldo_store::StoreError;
 use saldo_store::housekeeping::{CleanedUp, Cutoffs, Housekeeping, InTheWay, Kind, Place, recorded_before};
+use saldo_store::rows::optional_order_key;
 
 use crate::failure::Failure;
-use crate::rows::{operation_ids, optional_order_key};
-use crate::sql::{id, many, moment, one, run, run_on_one, stored, text};
+use crate::sql::{id, many, moment, one, operation_ids, run, run_on_one, stored, text};
 use crate::store::SqliteStore;
 
 #[async_trait]

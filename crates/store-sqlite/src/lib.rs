@@ -25,7 +25,6 @@ mod reads;
 mod reconciliations;
 mod reports;
 mod rollouts;
-mod rows;
 mod schema;
 mod sql;
 mod state;

@@ -6,11 +6,11 @@ use rusqlite::{Connection, params};
 use saldo_domain::ids::{AccountId, OrderId, OrderKey, ReviewId};
 use saldo_domain::stock::{OfferKey, StockKey};
 use saldo_domain::view::{DueRequest, ListKey, Place};
+use saldo_store::rows;
 use saldo_store::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
 
 use crate::failure::Failure;
 use crate::load::balance;
-use crate::rows;
 use crate::sql::{id, many, moment, one, stored, text};
 
 /// The most SKUs that are named as waited for although there is stock.
@@ -171,7 +171,7 @@ fn awaiting_stock(
             account,
             order
         ],
-        rows::order_key,
+        |row| rows::order_key(row),
     )
 }
 
@@ -192,7 +192,7 @@ fn awaiting_offer(
             account,
             order
         ],
-        rows::order_key,
+        |row| rows::order_key(row),
     )
 }
 
@@ -267,7 +267,7 @@ fn unpaid_since(connection: &Connection, before: Timestamp) -> Result<Vec<OrderK
          WHERE status = 'pending' AND waiting_for = 'payment' AND created_at < ?1 AND review IS NULL \
          AND account IS NOT NULL ORDER BY id LIMIT ?2",
         params![stored(before), row_limit(LIST_ORDERS_MAX)],
-        rows::order_key,
+        |row| rows::order_key(row),
     )
 }
 
@@ -278,7 +278,7 @@ fn unpaid_under(connection: &Connection, review: ReviewId) -> Result<Vec<OrderKe
          WHERE status = 'pending' AND waiting_for = 'payment' AND review = ?1 \
          AND account IS NOT NULL ORDER BY id LIMIT ?2",
         params![review.as_uuid().as_bytes(), row_limit(LIST_ORDERS_MAX)],
-        rows::order_key,
+        |row| rows::order_key(row),
     )
 }
 
@@ -312,7 +312,7 @@ pub(crate) fn waiting_with_stock(connection: &Connection) -> Result<Vec<StockKey
             "SELECT sku, warehouse FROM stock_wait WHERE (sku, warehouse) > (?1, ?2) \
              ORDER BY sku, warehouse LIMIT 1",
             [&last.0, &last.1],
-            rows::stock_key,
+            |row| rows::stock_key(row),
         )?;
         let Some(key) = next else { break };
         last = (key.sku.as_str().to_owned(), key.warehouse.as_str().to_owned());

@@ -1,6 +1,6 @@
 //! Loading the rows that decisions ask for.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row as SqlRow, params};
 use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::{AccountId, LineItemId, OperationId, OrderId, OrderKey, ReviewId};
 use saldo_domain::operation::Operation;
@@ -8,12 +8,14 @@ use saldo_domain::order::Order;
 use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_domain::stock::{Balance, Mapping, OfferKey, StockKey};
 use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row, View};
+use saldo_store::rows::{
+    self, answer_columns, balance_columns, delivery_columns, operation_columns, order_columns, review_columns,
+};
 
 use crate::failure::Failure;
 use crate::lists;
 use crate::rollouts;
-use crate::rows::{self, balance_columns, operation_columns, order_columns, review_columns};
-use crate::sql::{id, many, one};
+use crate::sql::{id, many, one, operation_ids, optional_moment};
 
 /// The most operations of one order that are shown.
 const OPERATIONS_SHOWN_MAX: usize = 500;
@@ -67,7 +69,7 @@ pub(crate) fn live_order(connection: &Connection, key: &OrderKey) -> Result<Opti
              AND answered_at IS NULL ORDER BY id"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        rows::review,
+        |row| rows::review(row),
     )?;
     Ok(Some(OrderFile {
         order,
@@ -98,7 +100,7 @@ pub(crate) fn whole_order(connection: &Connection, key: &OrderKey) -> Result<Opt
             " FROM review WHERE account = ?1 AND order_id = ?2 ORDER BY id DESC"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        rows::review,
+        |row| rows::review(row),
     )?;
     Ok(Some(OrderFile {
         order,
@@ -121,17 +123,25 @@ fn order(connection: &Connection, key: &OrderKey) -> Result<Option<Stored>, Fail
         concat!(
             "SELECT ",
             order_columns!(),
-            ", lines, operations FROM orders WHERE account = ?1 AND order_id = ?2"
+            ", ",
+            delivery_columns!(),
+            ", operations FROM orders WHERE account = ?1 AND order_id = ?2"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
         |row| {
             Ok(Stored {
                 order: rows::order(key, row)?,
-                ids: rows::operation_ids(row, 26)?,
-                delivery: rows::delivery(key, row)?,
+                ids: operation_ids(row, 26)?,
+                delivery: delivery(key, row)?,
             })
         },
     )
+}
+
+/// What an order owes stands after its own columns; they are empty when it owes nothing.
+fn delivery(key: &OrderKey, row: &SqlRow<'_>) -> Result<Option<Delivery>, Failure> {
+    let owes = optional_moment(row, 17)?.is_some();
+    owes.then(|| rows::delivery(key, row, 17)).transpose()
 }
 
 fn operations(connection: &Connection, ids: &[OperationId]) -> Result<Vec<Operation>, Failure> {
@@ -156,7 +166,7 @@ pub(crate) fn operations_of(connection: &Connection, order: &OrderId) -> Result<
             connection,
             "SELECT operations FROM orders WHERE account = ?1 AND order_id = ?2",
             params![account.as_uuid().as_bytes(), order.as_str()],
-            |row| rows::operation_ids(row, 0),
+            |row| operation_ids(row, 0),
         )?;
         found.extend(operations(connection, &ids.unwrap_or_default())?);
     }
@@ -165,7 +175,7 @@ pub(crate) fn operations_of(connection: &Connection, order: &OrderId) -> Result<
 fn line_holder(connection: &Connection, line: &LineItemId) -> Result<Option<OrderKey>, Failure> {
     let sql = "SELECT account, order_id FROM line_holder CROSS JOIN orders ON orders.number = line_holder.holder \
         WHERE line_item_id = ?1";
-    one(connection, sql, [line.as_str()], rows::order_key)
+    one(connection, sql, [line.as_str()], |row| rows::order_key(row))
 }
 
 /// A balance; none when the warehouse never held the SKU.
@@ -178,7 +188,7 @@ pub(crate) fn balance(connection: &Connection, key: &StockKey) -> Result<Option<
             " FROM balance WHERE sku = ?1 AND warehouse = ?2"
         ),
         [key.sku.as_str(), key.warehouse.as_str()],
-        rows::balance,
+        |row| rows::balance(row),
     )
 }
 
@@ -198,7 +208,7 @@ pub(crate) fn operation(connection: &Connection, id: OperationId) -> Result<Opti
         connection,
         concat!("SELECT ", operation_columns!(), " FROM operation WHERE id = ?1"),
         [id.as_uuid().as_bytes()],
-        rows::operation,
+        |row| rows::operation(row),
     )
 }
 
@@ -208,7 +218,7 @@ pub(crate) fn review(connection: &Connection, id: ReviewId) -> Result<Option<Rev
         connection,
         concat!("SELECT ", review_columns!(), " FROM review WHERE id = ?1"),
         [id.as_uuid().as_bytes()],
-        rows::review,
+        |row| rows::review(row),
     )
 }
 
@@ -231,11 +241,11 @@ fn open_review(
              AND ifnull(order_id, '') = ?3 AND answered_at IS NULL"
         ),
         params![reason.as_str(), account, order],
-        rows::review,
+        |row| rows::review(row),
     )
 }
 
 fn answer(connection: &Connection, key: &str) -> Result<Option<RecordedAnswer>, Failure> {
-    let sql = "SELECT key, fingerprint, outcome, at FROM answer WHERE key = ?1";
-    one(connection, sql, [key], rows::recorded_answer)
+    let sql = concat!("SELECT ", answer_columns!(), " FROM answer WHERE key = ?1");
+    one(connection, sql, [key], |row| rows::recorded_answer(row))
 }

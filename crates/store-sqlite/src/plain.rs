@@ -5,9 +5,9 @@ use rusqlite::{Connection, ErrorCode, params};
 use saldo_domain::ids::OrderKey;
 use saldo_store::memory::name_taken;
 use saldo_store::query::{Account, ApiKey};
+use saldo_store::rows::role_word;
 
 use crate::failure::Failure;
-use crate::rows::role_word;
 use crate::sql::{run, stored, to_json};
 
 /// Keeps a wish to fetch an order; a repeat changes nothing.

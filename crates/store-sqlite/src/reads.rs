@@ -11,10 +11,13 @@ use saldo_store::StoreError;
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
 };
+use saldo_store::rows::{
+    self, account_columns, api_key_columns, balance_columns, log_columns, movement_columns,
+    operation_columns, review_columns,
+};
 
 use crate::failure::Failure;
 use crate::load;
-use crate::rows::{self, balance_columns, log_columns, movement_columns, operation_columns, review_columns};
 use crate::sql::{json, many, one, string};
 
 /// Rows to ask for to fill a page, and to know whether there is another.
@@ -38,7 +41,7 @@ pub(crate) fn log(
             " FROM log WHERE operation = ?1 AND version > ?2 ORDER BY version LIMIT ?3"
         ),
         params![operation.as_uuid().as_bytes(), after, rows_for(page)],
-        rows::log_entry,
+        |row| rows::log_entry(row),
     )?;
     Ok(Page::from_rows(rows, page.limit, |entry: &LogEntry| {
         entry.version
@@ -96,7 +99,7 @@ pub(crate) fn operations(
             connection,
             &sql,
             params_from_iter(conditions.values.into_iter().chain([limit])),
-            rows::operation,
+            |row| rows::operation(row),
         )?);
     }
     rows.sort_by_key(|operation: &Operation| std::cmp::Reverse(operation.id));
@@ -210,7 +213,7 @@ pub(crate) fn reviews(
             connection,
             &sql,
             params_from_iter(conditions.values.into_iter().chain([limit])),
-            rows::review,
+            |row| rows::review(row),
         )?);
     }
     found.sort_by_key(|review: &Review| std::cmp::Reverse(review.id));
@@ -291,7 +294,7 @@ pub(crate) fn balances(
     );
     let limit = SqlValue::from(rows_for(page));
     let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    let rows = many(connection, &sql, parameters, rows::balance)?;
+    let rows = many(connection, &sql, parameters, |row| rows::balance(row))?;
     let position = |balance: &Balance| (balance.key.sku.clone(), balance.key.warehouse.clone());
     Ok(Page::from_rows(rows, page.limit, position))
 }
@@ -390,7 +393,7 @@ pub(crate) fn open_wide_reviews(connection: &Connection) -> Result<Vec<Review>, 
              WHERE answered_at IS NULL AND order_id IS NULL ORDER BY id LIMIT 500"
         ),
         [],
-        rows::review,
+        |row| rows::review(row),
     )
 }
 
@@ -401,7 +404,7 @@ pub(crate) fn wishes(connection: &Connection, limit: usize) -> Result<Vec<OrderK
         connection,
         sql,
         [i64::try_from(limit).unwrap_or(i64::MAX)],
-        rows::order_key,
+        |row| rows::order_key(row),
     )
 }
 
@@ -409,16 +412,20 @@ pub(crate) fn wishes(connection: &Connection, limit: usize) -> Result<Vec<OrderK
 pub(crate) fn accounts(connection: &Connection) -> Result<Vec<Account>, Failure> {
     many(
         connection,
-        "SELECT id, name, by_hand, created_at FROM account ORDER BY id",
+        concat!("SELECT ", account_columns!(), " FROM account ORDER BY id"),
         [],
-        rows::account,
+        |row| rows::account(row),
     )
 }
 
 /// API keys that were not revoked.
 pub(crate) fn api_keys(connection: &Connection) -> Result<Vec<ApiKey>, Failure> {
-    let sql = "SELECT name, role, hash, created_at FROM api_key WHERE revoked_at IS NULL ORDER BY name";
-    many(connection, sql, [], rows::api_key)
+    let sql = concat!(
+        "SELECT ",
+        api_key_columns!(),
+        " FROM api_key WHERE revoked_at IS NULL ORDER BY name"
+    );
+    many(connection, sql, [], |row| rows::api_key(row))
 }
 
 /// The final answer under an idempotency key.

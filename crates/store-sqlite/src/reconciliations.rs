@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolution, Found, Run, Watermark};
-use saldo_domain::ids::{AccountId, DiscrepancyId, OrderId, OrderKey, ReviewId, RunId};
+use saldo_domain::ids::{OrderKey, RunId};
 use saldo_domain::view::OrderFile;
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
@@ -13,14 +13,12 @@ use saldo_store::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
     resolution_when_closed, seen,
 };
+use saldo_store::rows::{self, discrepancy_columns, run_columns, watermark_columns};
 
 use crate::failure::Failure;
 use crate::load;
 use crate::reads::{Conditions, rows_for};
-use crate::sql::{
-    id, many, moment, number, one, optional_id, optional_moment, optional_stored, optional_string,
-    required_json, run_on_one, stored, string, text, to_json,
-};
+use crate::sql::{many, number, one, optional_stored, run_on_one, stored, text, to_json};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -143,30 +141,19 @@ pub(crate) fn touched_orders(
     );
     let limit = SqlValue::from(i64::try_from(limit).unwrap_or(i64::MAX));
     let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    many(connection, &sql, parameters, |row| {
-        Ok(BoughtOrder {
-            bought_at: moment(row, 0)?,
-            order: text(row, 1, OrderId::parse)?,
-        })
-    })
+    many(connection, &sql, parameters, |row| rows::bought_order(row))
 }
 
 fn watermarks(connection: &Connection) -> Result<Vec<Watermark>, Failure> {
     many(
         connection,
-        "SELECT account, landed, last_pass_at, last_full_pass_at, last_full_total FROM watermark ORDER BY account",
+        concat!(
+            "SELECT ",
+            watermark_columns!(),
+            " FROM watermark ORDER BY account"
+        ),
         [],
-        |row| {
-            let total: Option<i64> = row.get(4)?;
-            Ok(Watermark {
-                account: id(row, 0, AccountId::new)?,
-                landed: optional_moment(row, 1)?,
-                last_pass_at: optional_moment(row, 2)?,
-                last_full_pass_at: optional_moment(row, 3)?,
-                // A check of the table keeps it from being negative.
-                last_full_total: total.map(i64::cast_unsigned),
-            })
-        },
+        |row| rows::watermark(row),
     )
 }
 
@@ -206,26 +193,6 @@ fn put_run(connection: &Connection, run: &Run) -> Result<(), Failure> {
     )
 }
 
-macro_rules! run_columns {
-    () => {
-        "id, scope, started_by, started_at, ended_at, outcome, error, tally, place"
-    };
-}
-
-fn read_run(row: &Row<'_>) -> Result<Run, Failure> {
-    Ok(Run {
-        id: id(row, 0, RunId::new)?,
-        scope: required_json(row, 1)?,
-        by: string(row, 2)?,
-        started_at: moment(row, 3)?,
-        ended_at: optional_moment(row, 4)?,
-        outcome: text(row, 5, str::parse)?,
-        error: optional_string(row, 6)?,
-        tally: required_json(row, 7)?,
-        place: required_json(row, 8)?,
-    })
-}
-
 fn run_of(connection: &Connection, id: RunId) -> Result<Option<Run>, Failure> {
     one(
         connection,
@@ -235,7 +202,7 @@ fn run_of(connection: &Connection, id: RunId) -> Result<Option<Run>, Failure> {
             " FROM reconciliation_run WHERE id = ?1"
         ),
         [id.as_uuid().as_bytes()],
-        read_run,
+        |row| rows::run(row),
     )
 }
 
@@ -252,37 +219,8 @@ fn runs(connection: &Connection, page: &PageRequest) -> Result<Page<Run>, StoreE
     );
     let limit = SqlValue::from(rows_for(page));
     let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    let rows = many(connection, &sql, parameters, read_run)?;
+    let rows = many(connection, &sql, parameters, |row| rows::run(row))?;
     Ok(Page::from_rows(rows, page.limit, |run: &Run| run.id))
-}
-
-macro_rules! discrepancy_columns {
-    () => {
-        "id, account, order_id, kind, local, remote, resolution, review, run, times_seen, first_seen_at, \
-    last_seen_at, closed_at"
-    };
-}
-
-fn read_discrepancy(row: &Row<'_>) -> Result<Discrepancy, Failure> {
-    Ok(Discrepancy {
-        id: id(row, 0, DiscrepancyId::new)?,
-        found: Found {
-            key: OrderKey {
-                account: id(row, 1, AccountId::new)?,
-                order: text(row, 2, OrderId::parse)?,
-            },
-            kind: text(row, 3, str::parse)?,
-            local: string(row, 4)?,
-            remote: string(row, 5)?,
-            resolution: text(row, 6, str::parse)?,
-            review: optional_id(row, 7, ReviewId::new)?,
-        },
-        run: id(row, 8, RunId::new)?,
-        times_seen: number(row, 9)?,
-        first_seen_at: moment(row, 10)?,
-        last_seen_at: moment(row, 11)?,
-        closed_at: optional_moment(row, 12)?,
-    })
 }
 
 /// Keeps one difference, and tells how it is kept.
@@ -305,7 +243,7 @@ fn record_discrepancy(
             found.key.order.as_str(),
             found.kind.as_str()
         ],
-        read_discrepancy,
+        |row| rows::discrepancy(row),
     )?;
     match (seen(open.as_ref(), run, found.clone(), now), open) {
         (Some(kept), _) => {
@@ -364,7 +302,7 @@ fn close_discrepancies(
                 order.order.as_str(),
                 run.as_uuid().as_bytes()
             ],
-            read_discrepancy,
+            |row| rows::discrepancy(row),
         )?;
         for mut discrepancy in open {
             discrepancy.closed_at = Some(now);
@@ -392,7 +330,7 @@ pub(crate) fn discrepancies(
         );
         let limit = SqlValue::from(rows_for(page));
         let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-        rows.extend(many(connection, &sql, parameters, read_discrepancy)?);
+        rows.extend(many(connection, &sql, parameters, |row| rows::discrepancy(row))?);
     }
     rows.sort_by_key(|discrepancy| std::cmp::Reverse(DiscrepancyPlace::of(discrepancy)));
     rows.truncate(page.limit + 1);

@@ -5,22 +5,17 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Params, Row, params};
-use saldo_domain::ids::{AccountId, OperationId, ReportId};
-use saldo_domain::operation::Action;
-use saldo_domain::report::{
-    AttemptEnd, AttemptFact, DiscrepancyFact, Figures, Gathering, OperationFact, Period, Report, ReportHead,
-    ReviewFact, ShadowFact, SkuMoves,
-};
+use saldo_domain::ids::{AccountId, ReportId};
+use saldo_domain::report::{Figures, Gathering, Period, Report, ReportHead, ReviewFact};
 use saldo_domain::text::Sku;
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reports::{REPORTS_KEPT_MAX, Reports};
+use saldo_store::rows;
 
 use crate::failure::Failure;
 use crate::reads::rows_for;
-use crate::sql::{
-    id, many, moment, number, one, optional_moment, optional_text, required_json, run, stored, text, to_json,
-};
+use crate::sql::{many, moment, one, optional_moment, required_json, run, stored, text, to_json};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -106,12 +101,7 @@ fn operations(connection: &Connection, scope: &Scope, gathering: &mut Gathering)
         sql,
         params![scope.from, scope.to, scope.account],
         |row| {
-            gathering.operation(&OperationFact {
-                operation_type: text(row, 0, str::parse)?,
-                status: text(row, 1, str::parse)?,
-                waiting_for: optional_text(row, 2, str::parse)?,
-                created_at: moment(row, 3)?,
-            });
+            gathering.operation(&rows::operation_fact(row)?);
             Ok(())
         },
     )
@@ -126,12 +116,7 @@ const ATTEMPTS_OF_ACCOUNT: &str = "SELECT log.operation, log.at, log.action FROM
 
 fn attempts(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -> Result<(), Failure> {
     let take = |row: &Row<'_>| {
-        let action: Action = text(row, 2, str::parse)?;
-        gathering.attempt(&AttemptFact {
-            operation: id(row, 0, OperationId::new)?,
-            at: moment(row, 1)?,
-            end: AttemptEnd::of(action),
-        });
+        gathering.attempt(&rows::attempt_fact(row)?);
         Ok(())
     };
     match scope.account {
@@ -157,14 +142,11 @@ macro_rules! moves_by_sku {
 
 fn skus(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -> Result<(), Failure> {
     let take = |row: &Row<'_>| {
-        let moves = |first: usize| -> Result<SkuMoves, Failure> {
-            Ok(SkuMoves {
-                units_taken: number(row, first)?,
-                times_taken: number(row, first + 1)?,
-                units_returned: number(row, first + 2)?,
-            })
-        };
-        gathering.sku(text(row, 0, Sku::parse)?, moves(1)?, moves(4)?);
+        gathering.sku(
+            text(row, 0, Sku::parse)?,
+            rows::sku_moves(row, 1)?,
+            rows::sku_moves(row, 4)?,
+        );
         Ok(())
     };
     let Scope {
@@ -220,12 +202,7 @@ fn discrepancies(connection: &Connection, scope: &Scope, gathering: &mut Gatheri
         sql,
         params![scope.from, scope.to, scope.account],
         |row| {
-            gathering.discrepancy(&DiscrepancyFact {
-                kind: text(row, 0, str::parse)?,
-                resolution: text(row, 1, str::parse)?,
-                first_seen_at: moment(row, 2)?,
-                is_open: row.get(3)?,
-            });
+            gathering.discrepancy(&rows::discrepancy_fact(row)?);
             Ok(())
         },
     )
@@ -239,11 +216,7 @@ fn shadow(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -> 
         sql,
         params![scope.from, scope.to, scope.account],
         |row| {
-            gathering.shadow(&ShadowFact {
-                would: text(row, 0, str::parse)?,
-                verdict: text(row, 1, str::parse)?,
-                seen_at: moment(row, 2)?,
-            });
+            gathering.shadow(&rows::shadow_fact(row)?);
             Ok(())
         },
     )
@@ -285,11 +258,6 @@ fn report_of(connection: &Connection, id: ReportId) -> Result<Option<Report>, Fa
         connection,
         "SELECT head, figures FROM report WHERE id = ?1",
         [id.as_uuid().as_bytes()],
-        |row| {
-            Ok(Report {
-                head: required_json(row, 0)?,
-                figures: required_json(row, 1)?,
-            })
-        },
+        |row| rows::report(row),
     )
 }

@@ -3,21 +3,18 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 use saldo_domain::ids::OrderKey;
 use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::reconciliations::check_keys;
 use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
+use saldo_store::rows::{self, rollout_columns, shadow_order_columns};
 
 use crate::failure::Failure;
 use crate::reads::{Conditions, rows_for};
-use crate::rows;
-use crate::sql::{
-    many, moment, number, one, optional_moment, optional_stored, required_json, run, run_on_one, stored,
-    string, text, to_json,
-};
+use crate::sql::{many, moment, number, one, optional_stored, run, run_on_one, stored, to_json};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -71,23 +68,6 @@ impl Rollouts for SqliteStore {
     }
 }
 
-macro_rules! rollout_columns {
-    () => {
-        "mode, accounts, percent, start_from, changed_at, changed_by"
-    };
-}
-
-fn read_rollout(row: &Row<'_>) -> Result<Rollout, Failure> {
-    Ok(Rollout {
-        mode: text(row, 0, str::parse)?,
-        accounts: required_json(row, 1)?,
-        percent: number(row, 2)?,
-        start_from: optional_moment(row, 3)?,
-        changed_at: moment(row, 4)?,
-        changed_by: string(row, 5)?,
-    })
-}
-
 /// The rollout in force.
 pub(crate) fn rollout(connection: &Connection) -> Result<Option<Rollout>, Failure> {
     one(
@@ -98,7 +78,7 @@ pub(crate) fn rollout(connection: &Connection) -> Result<Option<Rollout>, Failur
             " FROM rollout ORDER BY number DESC LIMIT 1"
         ),
         [],
-        read_rollout,
+        |row| rows::rollout(row),
     )
 }
 
@@ -148,30 +128,12 @@ fn rollout_changes(connection: &Connection, page: &PageRequest) -> Result<Page<R
             ", number FROM rollout WHERE number < ?1 ORDER BY number DESC LIMIT ?2"
         ),
         [before, rows_for(page)],
-        |row| Ok((row.get::<_, i64>(6)?, read_rollout(row)?)),
+        |row| Ok((number::<i64, _>(row, 6)?, rows::rollout(row)?)),
     )?;
     let page = Page::from_rows(rows, page.limit, |(number, _)| *number);
     Ok(Page {
         items: page.items.into_iter().map(|(_, rollout)| rollout).collect(),
         next_cursor: page.next_cursor,
-    })
-}
-
-macro_rules! shadow_order_columns {
-    () => {
-        "account, order_id, seen_at, would, details, remote_flag, compared_at, verdict"
-    };
-}
-
-fn read_shadow_order(row: &Row<'_>) -> Result<ShadowOrder, Failure> {
-    Ok(ShadowOrder {
-        key: rows::order_key(row)?,
-        seen_at: moment(row, 2)?,
-        would: text(row, 3, str::parse)?,
-        details: required_json(row, 4)?,
-        remote_flag: row.get(5)?,
-        compared_at: optional_moment(row, 6)?,
-        verdict: text(row, 7, str::parse)?,
     })
 }
 
@@ -198,7 +160,7 @@ pub(crate) fn shadow_orders(
     );
     let limit = SqlValue::from(rows_for(page));
     let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    let rows = many(connection, &sql, parameters, read_shadow_order)?;
+    let rows = many(connection, &sql, parameters, |row| rows::shadow_order(row))?;
     Ok(Page::from_rows(rows, page.limit, ShadowPlace::of))
 }
 
@@ -229,7 +191,7 @@ pub(crate) fn shadow_order(connection: &Connection, key: &OrderKey) -> Result<Op
             " FROM shadow_order WHERE account = ?1 AND order_id = ?2"
         ),
         params![key.account.as_uuid().as_bytes(), key.order.as_str()],
-        read_shadow_order,
+        |row| rows::shadow_order(row),
     )
 }
 

@@ -1,10 +1,15 @@
 //! Short ways to run prepared statements and to read columns.
 
-use jiff::Timestamp;
-use rusqlite::types::ValueRef;
+use std::fmt::Display;
+
 use rusqlite::{Connection, Params, Row};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use saldo_domain::ids::OperationId;
+use saldo_store::cells::Cells;
+pub(crate) use saldo_store::cells::{
+    id, json, list_json, moment, number, optional_moment, optional_stored, optional_text, required_json,
+    stored, string, text,
+};
+pub(crate) use serde_json::to_string as to_json;
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -64,123 +69,47 @@ pub(crate) fn run_on_one(
     }
 }
 
-fn corrupt(row: &Row<'_>, column: usize, why: impl std::fmt::Display) -> Failure {
-    let name = row.as_ref().column_name(column).unwrap_or("?");
-    Failure::Corrupt(format!("column {name}: {why}"))
-}
+impl Cells<Failure> for Row<'_> {
+    fn unreadable(&self, column: usize, why: &dyn Display) -> Failure {
+        let name = self.as_ref().column_name(column).unwrap_or("?");
+        Failure::Corrupt(format!("column {name}: {why}"))
+    }
 
-fn text_of<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r str>, Failure> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        value => value
-            .as_str()
-            .map(Some)
-            .map_err(|error| corrupt(row, column, error)),
+    fn text(&self, column: usize) -> Result<Option<&str>, Failure> {
+        self.get_ref(column)?
+            .as_str_or_null()
+            .map_err(|why| self.unreadable(column, &why))
+    }
+
+    fn integer(&self, column: usize) -> Result<Option<i64>, Failure> {
+        self.get_ref(column)?
+            .as_i64_or_null()
+            .map_err(|why| self.unreadable(column, &why))
+    }
+
+    fn flag(&self, column: usize) -> Result<Option<bool>, Failure> {
+        Ok(self.integer(column)?.map(|number| number != 0))
+    }
+
+    fn uuid(&self, column: usize) -> Result<Option<Uuid>, Failure> {
+        let bytes = self.get_ref(column)?.as_blob_or_null();
+        bytes
+            .map_err(|why| self.unreadable(column, &why))?
+            .map(|bytes| Uuid::from_slice(bytes).map_err(|why| self.unreadable(column, &why)))
+            .transpose()
     }
 }
 
-/// A text that is turned into a checked type.
-pub(crate) fn optional_text<T, E: std::fmt::Display>(
-    row: &Row<'_>,
-    column: usize,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<T>, Failure> {
-    text_of(row, column)?
-        .map(|text| parse(text).map_err(|error| corrupt(row, column, error)))
-        .transpose()
-}
-
-/// The same for a column that is never empty.
-pub(crate) fn text<T, E: std::fmt::Display>(
-    row: &Row<'_>,
-    column: usize,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<T, Failure> {
-    optional_text(row, column, parse)?.ok_or_else(|| corrupt(row, column, "is empty"))
-}
-
-/// A text as it is.
-pub(crate) fn string(row: &Row<'_>, column: usize) -> Result<String, Failure> {
-    text(row, column, |text| Ok::<_, String>(text.to_owned()))
-}
-
-/// A text as it is, where there is one.
-pub(crate) fn optional_string(row: &Row<'_>, column: usize) -> Result<Option<String>, Failure> {
-    optional_text(row, column, |text| Ok::<_, String>(text.to_owned()))
-}
-
-/// JSON; an empty column stands for the default, so that empty lists cost nothing.
-pub(crate) fn json<T: DeserializeOwned + Default>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
-    Ok(optional_text(row, column, |text| serde_json::from_str(text))?.unwrap_or_default())
-}
-
-/// JSON that is always there.
-pub(crate) fn required_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
-    text(row, column, |text| serde_json::from_str(text))
-}
-
-/// JSON of a list, or nothing for an empty one.
-pub(crate) fn list_json<T: Serialize>(list: &[T]) -> Result<Option<String>, Failure> {
-    if list.is_empty() {
-        Ok(None)
-    } else {
-        to_json(list).map(Some)
-    }
-}
-
-/// JSON of anything.
-pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value)
-        .map_err(|error| Failure::Defect(format!("not to be written as JSON: {error}")))
-}
-
-/// A moment, where there is one.
-pub(crate) fn optional_moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Failure> {
-    let microseconds: Option<i64> = row.get(column)?;
-    microseconds
-        .map(|at| Timestamp::from_microsecond(at).map_err(|error| corrupt(row, column, error)))
-        .transpose()
-}
-
-/// A moment.
-pub(crate) fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Failure> {
-    optional_moment(row, column)?.ok_or_else(|| corrupt(row, column, "is empty"))
-}
-
-/// How a moment is stored.
-pub(crate) fn stored(moment: Timestamp) -> i64 {
-    moment.as_microsecond()
-}
-
-/// How a moment that may be missing is stored.
-pub(crate) fn optional_stored(moment: Option<Timestamp>) -> Option<i64> {
-    moment.map(stored)
-}
-
-/// A UUID, where there is one.
-pub(crate) fn optional_id<T>(
-    row: &Row<'_>,
-    column: usize,
-    wrap: fn(Uuid) -> T,
-) -> Result<Option<T>, Failure> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        value => {
-            let bytes = value.as_blob().map_err(|error| corrupt(row, column, error))?;
-            Uuid::from_slice(bytes)
-                .map(|uuid| Some(wrap(uuid)))
-                .map_err(|error| corrupt(row, column, error))
-        }
-    }
-}
-
-/// A UUID.
-pub(crate) fn id<T>(row: &Row<'_>, column: usize, wrap: fn(Uuid) -> T) -> Result<T, Failure> {
-    optional_id(row, column, wrap)?.ok_or_else(|| corrupt(row, column, "is empty"))
-}
-
-/// A number of a narrower type.
-pub(crate) fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
-    let number: i64 = row.get(column)?;
-    T::try_from(number).map_err(|_| corrupt(row, column, "is out of range"))
+/// The ids of an order's operations, in the order of recording, one after another in a blob.
+pub(crate) fn operation_ids(row: &Row<'_>, column: usize) -> Result<Vec<OperationId>, Failure> {
+    let bytes = row.get_ref(column)?.as_blob();
+    bytes
+        .map_err(|why| row.unreadable(column, &why))?
+        .chunks(16)
+        .map(|id| {
+            Uuid::from_slice(id)
+                .map(OperationId::new)
+                .map_err(|why| row.unreadable(column, &why))
+        })
+        .collect()
 }

@@ -4,13 +4,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use saldo_store::StoreError;
+use saldo_store::rows::{self, task_lease_columns, task_state_columns};
 use saldo_store::tasks::{TaskLease, TaskState, Tasks};
 
 use crate::failure::Failure;
-use crate::sql::{
-    many, moment, number, one, optional_moment, optional_stored, optional_string, run, run_on_one, stored,
-    string,
-};
+use crate::sql::{many, one, optional_stored, run, run_on_one, stored};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -51,20 +49,9 @@ impl Tasks for SqliteStore {
 fn task_states(connection: &Connection) -> Result<Vec<TaskState>, Failure> {
     many(
         connection,
-        "SELECT name, last_started_at, last_ended_at, last_succeeded, last_detail, last_due_at, next_run_at \
-         FROM task_state ORDER BY name",
+        concat!("SELECT ", task_state_columns!(), " FROM task_state ORDER BY name"),
         [],
-        |row| {
-            Ok(TaskState {
-                name: string(row, 0)?,
-                last_started_at: optional_moment(row, 1)?,
-                last_ended_at: optional_moment(row, 2)?,
-                last_succeeded: row.get(3)?,
-                last_detail: optional_string(row, 4)?,
-                last_due_at: optional_moment(row, 5)?,
-                next_run_at: optional_moment(row, 6)?,
-            })
-        },
+        |row| rows::task_state(row),
     )
 }
 
@@ -99,16 +86,9 @@ fn take_lease(
         "INSERT INTO lease (name, holder, term, until) VALUES (?1, ?2, 1, ?4) \
          ON CONFLICT DO UPDATE SET holder = ?2, until = ?4, term = term + (holder IS NOT ?2) \
          WHERE holder IS NULL OR holder = ?2 OR until <= ?3 \
-         RETURNING term, until",
+         RETURNING name, holder, term, until",
         params![name, holder, stored(now), stored(until)],
-        |row| {
-            Ok(TaskLease {
-                name: name.to_owned(),
-                holder: holder.to_owned(),
-                term: number(row, 0)?,
-                until: moment(row, 1)?,
-            })
-        },
+        |row| rows::task_lease(row),
     )
 }
 
@@ -123,15 +103,12 @@ fn release_lease(connection: &Connection, lease: &TaskLease) -> Result<(), Failu
 fn leases(connection: &Connection) -> Result<Vec<TaskLease>, Failure> {
     many(
         connection,
-        "SELECT name, holder, term, until FROM lease WHERE holder IS NOT NULL ORDER BY name",
+        concat!(
+            "SELECT ",
+            task_lease_columns!(),
+            " FROM lease WHERE holder IS NOT NULL ORDER BY name"
+        ),
         [],
-        |row| {
-            Ok(TaskLease {
-                name: string(row, 0)?,
-                holder: string(row, 1)?,
-                term: number(row, 2)?,
-                until: moment(row, 3)?,
-            })
-        },
+        |row| rows::task_lease(row),
     )
 }

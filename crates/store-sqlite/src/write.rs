@@ -10,10 +10,10 @@ use saldo_domain::order::Order;
 use saldo_domain::review::Review;
 use saldo_domain::stock::{Balance, Mapping, Movement, StockKey};
 use saldo_domain::view::RecordedAnswer;
+use saldo_store::rows::{delivery_columns, order_columns, standing_words, task_word};
 
 use crate::failure::Failure;
 use crate::rollouts;
-use crate::rows::{order_columns, standing_words, task_word};
 use crate::sql::{list_json, one, optional_stored, run, run_on_one, stored, to_json};
 
 /// Balances that changed in this transaction and are written once, before it is committed. Nothing reads a
@@ -120,14 +120,18 @@ fn write_order(connection: &Connection, change: &FileChange, new_operations: &[u
     const INSERT: &str = concat!(
         "INSERT INTO orders (",
         order_columns!(),
-        ", lines, operations, account, order_id) \
+        ", ",
+        delivery_columns!(),
+        ", operations, account, order_id) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
          ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)"
     );
     const UPDATE: &str = concat!(
         "UPDATE orders SET (",
         order_columns!(),
-        ", lines, operations) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+        ", ",
+        delivery_columns!(),
+        ", operations) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
          ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, CAST(operations || ?27 AS BLOB)) \
          WHERE account = ?28 AND order_id = ?29"
     );
@@ -226,6 +230,7 @@ fn write_whole_order(
             list_json(&order.answered)?,
             stored(order.created_at),
             stored(order.updated_at),
+            to_json(&order.lines)?,
             delivery.map(|delivery| stored(delivery.due_at)),
             delivery.map(|delivery| stored(delivery.owed_since)),
             delivery.map(|delivery| task_word(delivery.task)),
@@ -235,7 +240,6 @@ fn write_whole_order(
             lease.map(|lease| lease.flag),
             delivery.and_then(|delivery| optional_stored(delivery.doubts.sent_true_at)),
             delivery.and_then(|delivery| optional_stored(delivery.doubts.sent_false_at)),
-            to_json(&order.lines)?,
             new_operations,
             order.key.account.as_uuid().as_bytes(),
             order.key.order.as_str(),

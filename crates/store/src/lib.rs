@@ -5,6 +5,7 @@
 //! The suite in `conformance` (a feature) is the one that every backend passes.
 
 pub mod alerts;
+pub mod cells;
 mod contract;
 pub mod copy;
 pub mod deciding;
@@ -18,6 +19,7 @@ pub mod query;
 pub mod reconciliations;
 pub mod reports;
 pub mod rollouts;
+pub mod rows;
 pub mod tasks;
 pub mod turns;
 

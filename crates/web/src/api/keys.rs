@@ -90,7 +90,9 @@ pub(crate) async fn post_key(app: App, call: Call) -> Result<Answer, Problem> {
     store.put_api_key(key.clone()).await?;
     app.keys.forget();
     tracing::info!(key = key.name, role = word(role), by = %call.identity.name, "an API key was made");
-    Answer::ok(&KeyBody::new(&key))
+    let stored = store.api_keys().await?;
+    let found = stored.iter().find(|known| known.name == key.name);
+    Answer::ok(&KeyBody::new(found.unwrap_or(&key)))
 }
 
 /// Revokes a key
