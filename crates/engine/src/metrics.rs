@@ -7,7 +7,7 @@ use prometheus::core::Collector;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::delivery::Outcome;
-use saldo_domain::discrepancy::Found;
+use saldo_domain::discrepancy::{DiscrepancyKind, DiscrepancyResolution, Found};
 use saldo_domain::operation::{Action, OperationStatus, OperationType};
 use saldo_domain::review::ReviewReason;
 use saldo_store::StoreError;
@@ -15,6 +15,7 @@ use saldo_store::moves::Moves;
 
 use crate::api::Status;
 use crate::service::StockSynchronizationService;
+use crate::tasks;
 
 /// Seconds of a call over a network.
 const CALL_SECONDS: [f64; 12] = [
@@ -42,6 +43,7 @@ pub(crate) struct Metrics {
     oldest_seconds: Gauge,
     reviews_open: IntGaugeVec,
     circuit_state: IntGaugeVec,
+    free_bytes: IntGaugeVec,
     build_info: IntGaugeVec,
 }
 
@@ -109,6 +111,11 @@ impl Metrics {
                  Scope service, or the id of an account that is stopped.",
                 &["scope"],
             )?,
+            free_bytes: gauge(
+                "saldo_disk_free_bytes",
+                "Free bytes on the disk of an SQLite database.",
+                &[],
+            )?,
             build_info: gauge(
                 "saldo_build_info",
                 "Always 1; the version is the label.",
@@ -117,11 +124,31 @@ impl Metrics {
             registry,
         };
         metrics.register()?;
+        metrics.begin();
         Ok(metrics)
     }
 
+    /// Lets every counter whose labels are known begin at 0: what appears only with its first failure has no growth
+    /// by which a rule could notice that one.
+    fn begin(&self) {
+        for outcome in ATTEMPT_WORDS {
+            self.attempts.with_label_values(&[outcome]);
+        }
+        for task in tasks::names() {
+            for outcome in ["succeeded", "failed"] {
+                self.task_runs.with_label_values(&[task, outcome]);
+            }
+        }
+        for kind in DiscrepancyKind::ALL {
+            for resolution in DiscrepancyResolution::ALL {
+                self.discrepancies
+                    .with_label_values(&[kind.as_str(), resolution.as_str()]);
+            }
+        }
+    }
+
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 14] = [
+        let all: [Box<dyn Collector>; 15] = [
             Box::new(self.attempts.clone()),
             Box::new(self.delivery_seconds.clone()),
             Box::new(self.retry_wait_seconds.clone()),
@@ -134,6 +161,7 @@ impl Metrics {
             Box::new(self.oldest_seconds.clone()),
             Box::new(self.reviews_open.clone()),
             Box::new(self.circuit_state.clone()),
+            Box::new(self.free_bytes.clone()),
             Box::new(self.build_info.clone()),
             Box::new(process()),
         ];
@@ -184,6 +212,9 @@ impl Metrics {
         self.show_operations(state);
         self.show_moves(state.moves);
         self.show_circuits(state);
+        if let Some(bytes) = state.free_disk_bytes {
+            self.free_bytes.with_label_values::<&str>(&[]).set(signed(bytes));
+        }
         self.build_info.with_label_values(&[state.version]).set(1);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
@@ -251,6 +282,7 @@ struct State<'a> {
     status: &'a Status,
     moves: &'a Moves,
     shut_accounts: Vec<String>,
+    free_disk_bytes: Option<u64>,
     version: &'a str,
 }
 
@@ -267,6 +299,8 @@ impl StockSynchronizationService {
             status: &status,
             moves: core.store.moves(),
             shut_accounts: shut.iter().map(ToString::to_string).collect(),
+            // Of a disk that cannot be asked nothing is told; the rest of the scrape is.
+            free_disk_bytes: core.store.free_disk_bytes().await.unwrap_or(None),
             version,
         };
         core.metrics
@@ -289,6 +323,17 @@ impl Default for Metrics {
         Self::try_new().expect("the names are fixed and a test has made them all")
     }
 }
+
+/// The words of all outcomes that are counted.
+const ATTEMPT_WORDS: [&str; 7] = [
+    "delivered",
+    "differs",
+    "transient",
+    "unknown",
+    "credentials",
+    "account",
+    "permanent",
+];
 
 /// The stable word of an outcome.
 const fn outcome_word(outcome: &Outcome) -> &'static str {

@@ -24,6 +24,7 @@ use crate::engine::Core;
 use crate::leases::Held;
 use crate::service::StockSynchronizationService;
 use crate::trace::TRACE_TARGET;
+pub(crate) use jobs::names;
 use jobs::{Ended, JOBS, Job};
 
 pub use schedule::Schedule;

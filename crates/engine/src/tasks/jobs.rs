@@ -35,6 +35,11 @@ pub(crate) const JOBS: &[Job] = &[
     },
 ];
 
+/// The names of all jobs.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    JOBS.iter().map(|job| job.name)
+}
+
 /// The job of a name.
 pub(crate) fn named(name: &str) -> Option<&'static Job> {
     JOBS.iter().find(|job| job.name == name)

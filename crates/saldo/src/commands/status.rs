@@ -81,16 +81,19 @@ fn reconciled(status: &Value) -> String {
     }
 }
 
-/// The scheduled tasks, one after another: when each runs next, and which failed.
+/// The scheduled tasks, one after another: when each ran, for how long and how it ended, and when it runs next.
 fn tasks(status: &Value) -> String {
     let told: Vec<String> = list_at(status, "/tasks")
         .iter()
         .map(|task| {
             let of = |name: &str| cell(task, &format!("/{name}"));
-            let failed = if task["last_outcome"] == "failed" {
-                " (failed last)"
-            } else {
-                ""
+            let last = match of("last_outcome").as_str() {
+                "-" => String::new(),
+                outcome => format!(
+                    " ({outcome} {}, {} ms)",
+                    of("last_started_at"),
+                    of("last_duration_ms")
+                ),
             };
             let next = if task["running"] == true {
                 "runs now".to_owned()
@@ -99,7 +102,7 @@ fn tasks(status: &Value) -> String {
             } else {
                 format!("next {}", of("next_run_at"))
             };
-            format!("{}{failed}: {next}", of("name"))
+            format!("{}{last}: {next}", of("name"))
         })
         .collect();
     if told.is_empty() {

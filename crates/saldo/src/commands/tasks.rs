@@ -59,11 +59,19 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 
 /// Tasks under headings.
 fn human(tasks: &[Value]) -> String {
-    let headings = ["TASK", "SCHEDULE", "LAST BEGAN (UTC)", "ENDED", "NEXT (UTC)"];
+    let headings = [
+        "TASK",
+        "SCHEDULE",
+        "LAST BEGAN (UTC)",
+        "TOOK, MS",
+        "ENDED",
+        "NEXT (UTC)",
+    ];
     let paths = [
         "/name",
         "/schedule",
         "/last_started_at",
+        "/last_duration_ms",
         "/last_outcome",
         "/next_run_at",
     ];
@@ -87,7 +95,7 @@ mod tests {
         let task = json!({
             "name": "cleanup", "schedule": "0 3 * * *", "running": false,
             "last_started_at": "2026-07-14T03:00:00Z", "last_outcome": "succeeded",
-            "last_detail": "7 operations removed", "next_run_at": "2026-07-15T03:00:00Z",
+            "last_duration_ms": 1_234, "last_detail": "7 operations removed", "next_run_at": "2026-07-15T03:00:00Z",
         });
         let text = human(&[task]);
         assert!(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use saldo_domain::alert::AlertKind;
 use serde_json::Value;
 
 use super::support::{World, order};
@@ -23,19 +24,17 @@ const PROMISED: [&str; 13] = [
     "saldo_build_info",
 ];
 
-/// Names that stand in the source of the metrics.
-fn known() -> BTreeSet<&'static str> {
-    let source = include_str!("../../../engine/src/metrics.rs");
-    let quoted = source.split('"').skip(1).step_by(2);
-    quoted
-        .filter(|word| word.starts_with("saldo_"))
-        .map(plain_word)
+/// The names that a scrape of a server tells.
+async fn known() -> BTreeSet<String> {
+    let world = World::open();
+    world.receive().await;
+    world.post("/api/v1/stock-sync/orders", &order()).await;
+    let text = world.get("/metrics").await.text;
+    text.lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .filter(|name| name.starts_with("saldo_"))
+        .map(str::to_owned)
         .collect()
-}
-
-/// A name, without the labels that a test expects of it.
-fn plain_word(quoted: &str) -> &str {
-    quoted.split('{').next().unwrap_or(quoted).trim_end_matches('\\')
 }
 
 fn names_in(text: &str) -> BTreeSet<&str> {
@@ -103,21 +102,21 @@ async fn a_second_scrape_counts_nothing_twice() {
     assert_eq!(operations(&first), operations(&again));
 }
 
-#[test]
-fn every_metric_promised_exists() {
-    let known = known();
+#[tokio::test(start_paused = true)]
+async fn every_metric_promised_exists() {
+    let known = known().await;
     for name in PROMISED {
         assert!(known.contains(name), "{name}");
     }
 }
 
-#[test]
-fn the_dashboard_and_the_alert_rules_name_only_metrics_that_exist() {
+#[tokio::test(start_paused = true)]
+async fn the_dashboard_and_the_alert_rules_name_only_metrics_that_exist() {
     let deployed = [
         include_str!("../../../../deploy/grafana-dashboard.json"),
         include_str!("../../../../deploy/prometheus-alerts.yml"),
     ];
-    let known = known();
+    let known = known().await;
     for text in deployed {
         let named = names_in(text);
         assert!(named.len() > 5, "{named:?}");
@@ -132,13 +131,49 @@ fn the_dashboard_and_the_alert_rules_name_only_metrics_that_exist() {
     assert!(dashboard["panels"].as_array().unwrap().len() >= 10);
 }
 
-#[test]
-fn every_metric_is_explained() {
-    let manual = include_str!("../../../../docs/monitoring.md");
-    for name in known() {
+const MANUAL: &str = include_str!("../../../../docs/monitoring.md");
+
+/// The names at the beginning of the manual's tables.
+fn explained() -> BTreeSet<&'static str> {
+    let rows = MANUAL.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split(['`', '{']).next()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_is_explained_and_none_that_there_is_not() {
+    let known = known().await;
+    let explained = explained();
+    for name in &known {
         assert!(
-            manual.contains(&format!("`{name}")),
+            explained.contains(name.as_str()),
             "docs/monitoring.md does not explain {name}"
         );
+    }
+    let metrics = explained.into_iter().filter(|name| name.starts_with("saldo_"));
+    for name in metrics {
+        assert!(known.contains(name), "docs/monitoring.md explains {name}");
+    }
+}
+
+#[test]
+fn every_alert_is_explained_with_its_severity() {
+    for kind in AlertKind::ALL {
+        let row = format!("| `{kind}` | {} | ", kind.severity());
+        assert!(
+            MANUAL.contains(&row),
+            "docs/monitoring.md has no row that begins with {row}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_counted_from_nought_so_that_the_first_is_noticed() {
+    let text = World::open().get("/metrics").await.text;
+    for line in [
+        "saldo_delivery_attempts_total{outcome=\"permanent\"} 0",
+        "saldo_task_runs_total{outcome=\"failed\",task=\"reconcile\"} 0",
+        "saldo_discrepancies_total{kind=\"remote_only\",resolution=\"review\"} 0",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
     }
 }
