@@ -224,9 +224,13 @@ fn native(table: &Table, chart: Chart, sheet: &str, last_row: u32, words: &Words
     if chart.columns.len() == 1 {
         native.legend().set_hidden();
     }
+    // A bar says how much by its length: it begins at nought, wherever the spreadsheet would begin.
     if chart.shape == Shape::Bars {
         // The first row of the table at the top. Of bars, the names stand on the other axis.
         native.y_axis().set_reverse();
+        native.x_axis().set_min(0);
+    } else {
+        native.y_axis().set_min(0);
     }
     native.set_width(720).set_height(340);
     native

@@ -151,6 +151,22 @@ fn a_workbook_has_frozen_headings_filters_and_charts() {
 }
 
 #[test]
+fn the_bars_of_a_workbook_begin_at_nought() {
+    let bytes = render(&support::week_of_a_shop(), Format::Xlsx, Language::English).unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    for number in 1..=5 {
+        let mut chart = archive.by_name(&format!("xl/charts/chart{number}.xml")).unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut chart, &mut text).unwrap();
+        let figures = text.split("<c:valAx>").nth(1).unwrap();
+        assert!(
+            figures.contains("<c:min val=\"0\"/>"),
+            "chart {number}: {figures}"
+        );
+    }
+}
+
+#[test]
 fn a_table_of_figures_reads_the_same_in_every_language_but_its_labels() {
     let report = support::week_of_a_shop();
     let stable = |language| -> Vec<Vec<String>> {
