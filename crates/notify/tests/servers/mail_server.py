@@ -5,6 +5,7 @@ Prints one JSON object a line: first where it listens, then each letter that it 
 
 import argparse
 import asyncio
+import base64
 import email
 import email.policy
 import json
@@ -33,6 +34,7 @@ class Letters:
                 "type": part.get_content_type(),
                 "name": part.get_filename(),
                 "bytes": len(part.get_payload(decode=True)),
+                "base64": base64.b64encode(part.get_payload(decode=True)).decode(),
                 "text": part.get_content() if part.get_content_maintype() == "text" else None,
             }
             for part in letter.walk()
@@ -60,14 +62,15 @@ def authenticate(server, session, envelope, mechanism, data):
 
 async def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--certificate", required=True)
-    parser.add_argument("--key", required=True)
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     parser.add_argument("--encryption", choices=["starttls", "tls", "none"], required=True)
     parser.add_argument("--refusals", type=int, default=0)
     options = parser.parse_args()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(options.certificate, options.key)
     starttls, tls = options.encryption == "starttls", options.encryption == "tls"
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if starttls or tls:
+        context.load_cert_chain(options.certificate, options.key)
     letters = Letters(options.refusals)
 
     def session():
