@@ -6,7 +6,6 @@ use saldo_domain::delivery::{Claim, Outcome as AttemptOutcome};
 use saldo_domain::view::DueRequest;
 use saldo_engine::clock::Clock;
 use saldo_store::Store;
-use saldo_store_sqlite::SqliteStore;
 
 use crate::clock::{RealClock, instant};
 use crate::ledger::{self, Ledger};
@@ -15,9 +14,9 @@ use crate::spread::Spread;
 use crate::{Run, copies, orders};
 
 /// Claims of one round.
-const CLAIMS: usize = 40;
+pub(crate) const CLAIMS: usize = 40;
 /// Deliveries of one claim.
-const CLAIMED_TOGETHER: usize = 32;
+pub(crate) const CLAIMED_TOGETHER: usize = 32;
 
 /// Measures.
 pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
@@ -25,8 +24,8 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
     let many = with_finished(run.many, run.rounds).await?;
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..run.rounds {
-        ours.push(claim_time(&many.store).await?);
-        beside.push(claim_time(&few.store).await?);
+        ours.push(claim_time(many.store.as_ref()).await?);
+        beside.push(claim_time(few.store.as_ref()).await?);
     }
     report::print(&Row {
         what: format!(
@@ -56,7 +55,7 @@ async fn with_finished(finished: usize, rounds: usize) -> anyhow::Result<Ledger>
         .store
         .execute(ledger::request(Command::TakeIn(first.take_in)))
         .await?;
-    for claim in claim(&ledger.store).await? {
+    for claim in claim(ledger.store.as_ref(), CLAIMED_TOGETHER).await? {
         let settle = Settle {
             key: claim.key,
             token: claim.token,
@@ -84,10 +83,10 @@ async fn with_finished(finished: usize, rounds: usize) -> anyhow::Result<Ledger>
 }
 
 /// The mean time of one claim, in milliseconds.
-async fn claim_time(store: &SqliteStore) -> anyhow::Result<f64> {
+pub(crate) async fn claim_time(store: &dyn Store) -> anyhow::Result<f64> {
     let began = instant();
     for _ in 0..CLAIMS {
-        let claims = claim(store).await?;
+        let claims = claim(store, CLAIMED_TOGETHER).await?;
         anyhow::ensure!(claims.len() == CLAIMED_TOGETHER, "{} were claimed", claims.len());
     }
     #[expect(clippy::cast_precision_loss, reason = "a count of claims is small")]
@@ -95,14 +94,15 @@ async fn claim_time(store: &SqliteStore) -> anyhow::Result<f64> {
     Ok(began.elapsed().as_secs_f64() * 1_000.0 / claims)
 }
 
-async fn claim(store: &SqliteStore) -> anyhow::Result<Vec<Claim>> {
+/// Claims so many due deliveries at most.
+pub(crate) async fn claim(store: &dyn Store, count_max: usize) -> anyhow::Result<Vec<Claim>> {
     let due = DueRequest {
         now: RealClock.now(),
         after_account: None,
         excluded: Vec::new(),
         only: None,
-        per_account_max: CLAIMED_TOGETHER,
-        count_max: CLAIMED_TOGETHER,
+        per_account_max: count_max,
+        count_max,
     };
     let command = Command::Claim(ClaimRequest {
         orders: ClaimOrders::Due(due),

@@ -29,7 +29,7 @@ const ROUND_MAX: Duration = Duration::from_secs(300);
 
 /// Measures.
 pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
-    let stub = Stub::start().await?;
+    let stub = Stub::start(Duration::ZERO).await?;
     let riverqueue = Peer::riverqueue();
     let mut riverqueue_figures = Vec::new();
     let (mut ours, mut beside, mut work) = (Vec::new(), Vec::new(), WriterWork::default());
@@ -37,7 +37,7 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
         ours.push(deliver(&stub, round, &mut work).await?);
         beside.push(bare(&stub.base_url(), round).await?);
         if let Some(riverqueue) = &riverqueue {
-            riverqueue_figures.push(riverqueue.jobs_per_second(ORDERS).await?);
+            riverqueue_figures.push(riverqueue.jobs_per_second(ORDERS, None).await?);
         }
     }
     let what = "deliveries to a stub, claim and record included";
@@ -81,7 +81,7 @@ async fn deliver(stub: &Stub, round: usize, work: &mut WriterWork) -> anyhow::Re
     }
     let answered_before = stub.answered.load(Ordering::Relaxed);
     let (began, worked) = (instant(), writer_microseconds());
-    let engine = engine::start(ledger.store.clone(), &stub.base_url())?;
+    let engine = engine::start(ledger.store.clone(), &stub.base_url(), engine::IN_FLIGHT)?;
     while stub.answered.load(Ordering::Relaxed) < answered_before + ORDERS {
         anyhow::ensure!(began.elapsed() < ROUND_MAX, "the deliveries do not end");
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -97,7 +97,7 @@ async fn deliver(stub: &Stub, round: usize, work: &mut WriterWork) -> anyhow::Re
     Ok(rate)
 }
 
-async fn owed(store: &dyn Store) -> anyhow::Result<u64> {
+pub(crate) async fn owed(store: &dyn Store) -> anyhow::Result<u64> {
     let now = RealClock.now();
     let counts = store.counts(now, now).await?;
     Ok(counts.pending + counts.processing)

@@ -19,7 +19,7 @@ use crate::{Run, engine};
 
 /// By which entrance orders come in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Entrance {
+pub(crate) enum Entrance {
     Store,
     Service,
 }
@@ -49,9 +49,11 @@ async fn measure(
     for round in 0..run.rounds {
         let orders = orders::make(orders, round as u64)?;
         let ledger = Ledger::new().await?;
+        let store: Arc<dyn Store> = Arc::clone(&ledger.store) as _;
         let (count, before) = (orders.len(), writer_microseconds());
-        ours.push(intake(&ledger, entrance, orders, callers).await?);
+        ours.push(intake(&store, entrance, orders, callers).await?);
         work.note(before, count);
+        drop(store);
         let directory = ledger.close().await?;
         let rows = RawOrders::read(&directory.path().join("saldo.db"))?;
         beside.push(raw(&rows).await?);
@@ -83,14 +85,15 @@ pub(crate) async fn raw(rows: &RawOrders) -> anyhow::Result<f64> {
     rows.write(&directory.path().join("saldo.db"))
 }
 
-async fn intake(
-    ledger: &Ledger,
+/// Takes in orders by so many callers; says how many a second.
+pub(crate) async fn intake(
+    store: &Arc<dyn Store>,
     entrance: Entrance,
     orders: Vec<Order>,
     callers: usize,
 ) -> anyhow::Result<f64> {
     let count = orders.len();
-    let service = engine::without_deliveries(ledger.store.clone())?;
+    let service = engine::without_deliveries(Arc::clone(store))?;
     let mut shares: Vec<Vec<TakeIn>> = (0..callers).map(|_| Vec::new()).collect();
     for (number, order) in orders.into_iter().enumerate() {
         shares[number % callers].push(order.take_in);
@@ -99,7 +102,7 @@ async fn intake(
     let mut tasks = JoinSet::new();
     for share in shares {
         match entrance {
-            Entrance::Store => tasks.spawn(by_store(Arc::clone(&ledger.store) as _, share)),
+            Entrance::Store => tasks.spawn(by_store(Arc::clone(store), share)),
             Entrance::Service => tasks.spawn(by_service(service.clone(), share)),
         };
     }

@@ -33,7 +33,7 @@ impl Ledger {
         let directory = tempfile::tempdir().context("a directory for the database")?;
         let store = open(directory.path().join("saldo.db"))?;
         let ledger = Self { store, directory };
-        ledger.receive().await?;
+        receive(ledger.store.as_ref()).await?;
         Ok(ledger)
     }
 
@@ -60,23 +60,23 @@ impl Ledger {
             directory,
         })
     }
+}
 
-    async fn receive(&self) -> anyhow::Result<()> {
-        let numbers: Vec<usize> = (0..orders::SKUS).collect();
-        for numbers in numbers.chunks(500) {
-            let lines = numbers
-                .iter()
-                .map(|number| stock_line(*number))
-                .collect::<anyhow::Result<_>>()?;
-            self.store
-                .execute(request(Command::Receive(Receipt {
-                    lines,
-                    reference: None,
-                })))
-                .await?;
-        }
-        Ok(())
+/// Takes stock in, enough for any round.
+pub(crate) async fn receive(store: &dyn Store) -> anyhow::Result<()> {
+    let numbers: Vec<usize> = (0..orders::SKUS).collect();
+    for numbers in numbers.chunks(500) {
+        let lines = numbers
+            .iter()
+            .map(|number| stock_line(*number))
+            .collect::<anyhow::Result<_>>()?;
+        let receipt = Receipt {
+            lines,
+            reference: None,
+        };
+        store.execute(request(Command::Receive(receipt))).await?;
     }
+    Ok(())
 }
 
 fn stock_line(number: usize) -> anyhow::Result<StockLine> {
@@ -89,15 +89,19 @@ fn stock_line(number: usize) -> anyhow::Result<StockLine> {
 
 /// Opens a store with the settings that Saldo is shipped with.
 pub(crate) fn open(path: PathBuf) -> anyhow::Result<Arc<SqliteStore>> {
-    let rules = Rules {
-        policy: policy()?,
-        ids: Box::new(CountedIds::default()),
-    };
     Ok(Arc::new(SqliteStore::open(
         path,
-        rules,
+        rules()?,
         SqliteOptions::default(),
     )?))
+}
+
+/// The rules of all stores.
+pub(crate) fn rules() -> anyhow::Result<Rules> {
+    Ok(Rules {
+        policy: policy()?,
+        ids: Box::new(CountedIds::default()),
+    })
 }
 
 /// The warehouse of all orders.

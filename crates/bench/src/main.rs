@@ -13,6 +13,7 @@ mod ledger;
 mod load;
 mod orders;
 mod peer;
+mod postgres;
 mod process;
 mod raw_loop;
 mod reconciliation;
@@ -37,12 +38,32 @@ enum Name {
     Process,
     /// Reconciliation of many orders against the simulator.
     Reconciliation,
+    /// Everything on PostgreSQL.
+    Postgres,
+    /// Durable intake in the process, on PostgreSQL.
+    PostgresIntake,
+    /// Claim and complete on PostgreSQL, beside job queues.
+    PostgresWork,
+    /// Claims on PostgreSQL beside much history, and under an old snapshot.
+    PostgresClaims,
+    /// Deliveries of one and of three instances on PostgreSQL.
+    PostgresInstances,
+}
+
+impl Name {
+    /// Whether it is part of everything on PostgreSQL.
+    const fn is_on_postgres(self) -> bool {
+        matches!(
+            self,
+            Self::PostgresIntake | Self::PostgresWork | Self::PostgresClaims | Self::PostgresInstances
+        )
+    }
 }
 
 /// Measures Saldo beside what the machine can do at best.
 #[derive(Parser)]
 struct Arguments {
-    /// Fewer rounds and smaller databases: under two minutes.
+    /// Fewer rounds and smaller databases.
     #[arg(long)]
     quick: bool,
     /// Measure only this; may be given several times.
@@ -71,7 +92,11 @@ async fn main() -> anyhow::Result<()> {
         rounds: if arguments.quick { 3 } else { 5 },
         many: if arguments.quick { 100_000 } else { 1_000_000 },
     };
-    let is_wanted = |name: Name| arguments.only.is_empty() || arguments.only.contains(&name);
+    let is_wanted = |name: Name| {
+        arguments.only.is_empty()
+            || arguments.only.contains(&name)
+            || (name.is_on_postgres() && arguments.only.contains(&Name::Postgres))
+    };
     report::print_head();
     if is_wanted(Name::Intake) {
         intake::run(&run).await?;
@@ -90,6 +115,18 @@ async fn main() -> anyhow::Result<()> {
     }
     if is_wanted(Name::Reconciliation) {
         reconciliation::run(&run).await?;
+    }
+    if is_wanted(Name::PostgresIntake) {
+        postgres::intake::run(&run).await?;
+    }
+    if is_wanted(Name::PostgresWork) {
+        postgres::work::run(&run).await?;
+    }
+    if is_wanted(Name::PostgresClaims) {
+        postgres::claims::run(&run).await?;
+    }
+    if is_wanted(Name::PostgresInstances) {
+        postgres::instances::run(&run).await?;
     }
     Ok(())
 }

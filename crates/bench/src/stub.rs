@@ -1,8 +1,9 @@
-//! A stand-in for the orders service that confirms every flag at once.
+//! A stand-in for the orders service that confirms every flag, at once or after a while.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -21,15 +22,15 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    /// Listens on a free port until the process ends.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// Listens on a free port until the process ends, and takes so long for every answer.
+    pub(crate) async fn start(latency: Duration) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let answered = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&answered);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&counter)));
+                tokio::spawn(serve(stream, Arc::clone(&counter), latency));
             }
         });
         Ok(Self { port, answered })
@@ -41,10 +42,10 @@ impl Stub {
     }
 }
 
-async fn serve(stream: TcpStream, answered: Arc<AtomicUsize>) {
+async fn serve(stream: TcpStream, answered: Arc<AtomicUsize>, latency: Duration) {
     // Without it answers only come later; a client that is gone needs none.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(request, Arc::clone(&answered)));
+    let service = service_fn(move |request| answer(request, Arc::clone(&answered), latency));
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // A client may leave at any time.
@@ -54,6 +55,7 @@ async fn serve(stream: TcpStream, answered: Arc<AtomicUsize>) {
 async fn answer(
     request: Request<Incoming>,
     answered: Arc<AtomicUsize>,
+    latency: Duration,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_flag = request.method() == Method::PATCH;
     let order = request
@@ -71,6 +73,9 @@ async fn answer(
         .unwrap_or_default();
     if !is_flag {
         return Ok(json_answer(404, &json!({ "detail": "Not Found" })));
+    }
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
     }
     let flag = serde_json::from_slice::<Value>(&sent)
         .ok()

@@ -1,4 +1,5 @@
-//! Works off jobs that do nothing with riverqueue, on SQLite, and prints how many a second.
+//! Works off jobs that do nothing with riverqueue, on SQLite, or on the PostgreSQL database whose address is the second
+//! argument, and prints how many a second.
 //!
 //! All jobs are there before the first is worked, as are the orders whose deliveries are measured. What it
 //! acknowledges is as safe as what Saldo does: a write-ahead log that is synced with every commit.
@@ -7,12 +8,13 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use riverqueue::migrate::SqliteMigrator;
+use riverqueue::migrate::{PostgresMigrator, SqliteMigrator};
+use riverqueue::sqlx::postgres::PgPoolOptions;
 use riverqueue::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use riverqueue::{
-    Client, EventKind, InsertOpts, Job, JobArgs, QueueConfig, SubscribeConfig, WorkContext, WorkOutcome,
+    Client, ClientBuilder, EventKind, InsertOpts, Job, JobArgs, QueueConfig, SubscribeConfig, WorkContext, WorkOutcome,
     Workers,
 };
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ const FETCH_COOLDOWN: Duration = Duration::from_millis(2);
 /// Connections that may be open at once.
 const CONNECTIONS: u32 = 10;
 /// A run that takes longer has lost something.
-const RUN_MAX: Duration = Duration::from_secs(300);
+const RUN_MAX: Duration = Duration::from_secs(120);
 
 /// A job that does nothing.
 #[derive(Clone, Debug, Deserialize, JobArgs, Serialize)]
@@ -43,6 +45,20 @@ async fn work(_: WorkContext, _: Job<Nothing>) -> Result<WorkOutcome, std::conve
 async fn main() -> anyhow::Result<()> {
     let argument = std::env::args().nth(1);
     let count: usize = argument.context("say how many jobs")?.parse()?;
+    let address = std::env::args().nth(2);
+    let Some(address) = address else {
+        return on_sqlite(count).await;
+    };
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(RUN_MAX)
+        .connect(&address)
+        .await?;
+    PostgresMigrator::new(pool.clone()).migrate_up().await?;
+    work_off(Client::builder(pool), count).await
+}
+
+async fn on_sqlite(count: usize) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let options = SqliteConnectOptions::new()
         .filename(directory.path().join("river.db"))
@@ -56,13 +72,16 @@ async fn main() -> anyhow::Result<()> {
         .connect_with(options)
         .await?;
     SqliteMigrator::new(pool.clone()).migrate_up().await?;
+    work_off(Client::builder(pool), count).await
+}
 
+async fn work_off(client: ClientBuilder, count: usize) -> anyhow::Result<()> {
     let mut workers = Workers::new();
     workers.add_fn(work)?;
     let queue = QueueConfig::new(WORKERS)
         .with_fetch_cooldown(FETCH_COOLDOWN)
         .with_fetch_poll_interval(FETCH_COOLDOWN);
-    let client = Client::builder(pool.clone())
+    let client = client
         .workers(workers)
         .queue("default", queue)
         .build()?;
@@ -87,6 +106,5 @@ async fn main() -> anyhow::Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     println!("{:.0}", count as f64 / seconds);
     run.stop().await?;
-    pool.close().await;
     Ok(())
 }
