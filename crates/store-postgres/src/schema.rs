@@ -1,17 +1,12 @@
 //! The schema: migrations that are part of the binary, each recorded with a checksum.
 
 use saldo_store::StoreError;
-use sha2::{Digest, Sha256};
+use saldo_store::migrations::{self, Migration};
 
 use crate::failure::Failure;
 use crate::locks::migration_name;
 use crate::session::Session;
 use crate::sql::{get, number, values};
-
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
 
 /// All migrations, in order; the first has version 1. One that was released is never changed: a change is
 /// another one. The version before must be able to go on beside the new schema, for instances that are not
@@ -34,17 +29,6 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0004_reports.sql"),
     },
 ];
-
-impl Migration {
-    fn checksum(&self) -> String {
-        // Line ends may differ between checkouts; what the file says does not.
-        let text = self.sql.replace("\r\n", "\n");
-        Sha256::digest(text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-}
 
 /// How long an instance waits for another one that migrates.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '60s'; \
@@ -83,13 +67,7 @@ pub(crate) async fn migrate_within(session: &Session) -> Result<(), Failure> {
         )
         .await?;
     let version = version(session).await?;
-    if version > newest_version() {
-        return Err(Failure::Answer(StoreError::Unavailable(format!(
-            "the database has schema version {version}, and this program knows versions up to {}; \
-             start a newer saldo, or restore a backup that was made by this one",
-            newest_version()
-        ))));
-    }
+    migrations::check_not_newer(MIGRATIONS, version)?;
     verify(session, version).await?;
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
         session.batch(migration.sql).await?;
@@ -145,23 +123,7 @@ async fn verify(session: &Session, version: usize) -> Result<(), Failure> {
             |row| Ok((get(row, 0)?, get(row, 1)?)),
         )
         .await?;
-    let expected = MIGRATIONS.iter().take(version);
-    let agrees = recorded.len() == version
-        && recorded
-            .iter()
-            .zip(expected)
-            .enumerate()
-            .all(|(index, ((number, checksum), migration))| {
-                *number == index as i64 + 1 && *checksum == migration.checksum()
-            });
-    if agrees {
-        return Ok(());
-    }
-    Err(Failure::Corrupt(
-        "the migrations recorded in the database are not those of this program; it was changed by another one, \
-         or is damaged: restore a backup, or start the saldo that made it"
-            .to_owned(),
-    ))
+    Ok(migrations::verify(MIGRATIONS, version, &recorded)?)
 }
 
 /// The version of the schema that this binary makes.

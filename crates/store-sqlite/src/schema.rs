@@ -2,17 +2,12 @@
 
 use rusqlite::{Connection, params};
 use saldo_store::StoreError;
-use sha2::{Digest, Sha256};
+use saldo_store::migrations::{self, Migration};
 
 use crate::failure::Failure;
 
 /// Marks a file as a database of Saldo: `SALD`.
 const APPLICATION_ID: i32 = 0x5341_4C44;
-
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
 
 /// All migrations, in order; the first has version 1. One that was released is never changed: a change is
 /// another one.
@@ -34,17 +29,6 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0004_reports.sql"),
     },
 ];
-
-impl Migration {
-    fn checksum(&self) -> String {
-        // Line ends may differ between checkouts; what the file says does not.
-        let text = self.sql.replace("\r\n", "\n");
-        Sha256::digest(text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-}
 
 /// Brings the schema up to date.
 ///
@@ -89,13 +73,7 @@ pub(crate) fn check_newest(connection: &Connection) -> Result<(), StoreError> {
 /// The version of the schema; 0 of an empty file.
 fn verified_version(connection: &Connection) -> Result<usize, StoreError> {
     let version = version_of(connection)?;
-    let newest = MIGRATIONS.len();
-    if version > newest {
-        return Err(StoreError::Unavailable(format!(
-            "the database has schema version {version}, and this program knows versions up to {newest}; \
-             start a newer saldo, or restore a backup that was made by this one"
-        )));
-    }
+    migrations::check_not_newer(MIGRATIONS, version)?;
     if version > 0 {
         verify(connection, version)?;
     }
@@ -129,23 +107,7 @@ fn verify(connection: &Connection, version: usize) -> Result<(), StoreError> {
                 .collect()
         })
         .map_err(Failure::from)?;
-    let expected = MIGRATIONS.iter().take(version);
-    let agrees = recorded.len() == version
-        && recorded
-            .iter()
-            .zip(expected)
-            .enumerate()
-            .all(|(index, ((number, checksum), migration))| {
-                *number == index as i64 + 1 && *checksum == migration.checksum()
-            });
-    if agrees {
-        return Ok(());
-    }
-    Err(StoreError::Corrupt(
-        "the migrations recorded in the database are not those of this program; it was changed by another one, \
-         or is damaged: restore a backup, or start the saldo that made it"
-            .to_owned(),
-    ))
+    migrations::verify(MIGRATIONS, version, &recorded)
 }
 
 /// Applies one migration, all of it or nothing.

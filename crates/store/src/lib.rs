@@ -13,6 +13,7 @@ mod error;
 pub mod housekeeping;
 pub mod memory;
 pub mod mend;
+pub mod migrations;
 pub mod moves;
 mod paging;
 pub mod query;
