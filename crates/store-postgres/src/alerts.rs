@@ -2,17 +2,16 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use saldo_domain::alert::{
-    Acknowledgement, Alert, AlertStatus, Decision, Known, Message, MessageOutcome, Outgoing,
-};
+use saldo_domain::alert::{Acknowledgement, Alert, Decision, Known, Message, MessageOutcome, Outgoing};
 use saldo_domain::ids::{AlertId, MessageId};
 use saldo_store::StoreError;
 use saldo_store::alerts::{AlertFilter, Alerts, OPEN_ALERTS_MAX, OutboxCounts, alert_changed};
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::questions;
 use saldo_store::rows::{self, alert_columns, message_columns};
 
 use crate::failure::Failure;
-use crate::reads::{Conditions, rows_for};
+use crate::reads::{ask, rows_for};
 use crate::session::Session;
 use crate::sql::{moment, number, optional_stored, row_limit, storable, stored, to_json, values};
 use crate::store::PostgresStore;
@@ -183,33 +182,17 @@ async fn load(session: &Session, id: AlertId) -> Result<Option<Alert>, Failure> 
 
 async fn list(session: &Session, filter: &AlertFilter, page: &PageRequest) -> Result<Page<Alert>, Failure> {
     let before: Option<AlertId> = page.position()?;
-    let mut conditions = Conditions::default();
-    if let Some(before) = before {
-        conditions.and("id < {}", before.as_uuid());
-    }
-    if let Some(kind) = filter.kind {
-        conditions.and("kind = {}", kind.as_str().to_owned());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = {}", account.as_uuid());
-    }
-    match filter.open {
-        Some(true) => conditions.and_plain("ended_at IS NULL"),
-        Some(false) => conditions.and_plain("ended_at IS NOT NULL"),
-        None => {}
-    }
-    match filter.status {
-        Some(AlertStatus::Begun) => conditions.and_plain("ended_at IS NULL AND acknowledged IS NULL"),
-        Some(AlertStatus::Acknowledged) => {
-            conditions.and_plain("ended_at IS NULL AND acknowledged IS NOT NULL");
-        }
-        Some(AlertStatus::Ended) => conditions.and_plain("ended_at IS NOT NULL"),
-        None => {}
-    }
     let select = concat!("SELECT ", alert_columns!(), " FROM saldo.alert");
-    let rows = conditions
-        .ask(session, select, " ORDER BY id DESC", rows_for(page), rows::alert)
-        .await?;
+    let conditions = questions::alerts(filter, before);
+    let rows = ask(
+        session,
+        select,
+        conditions,
+        " ORDER BY id DESC",
+        rows_for(page),
+        rows::alert,
+    )
+    .await?;
     Ok(Page::from_rows(rows, page.limit, |alert: &Alert| alert.id))
 }
 

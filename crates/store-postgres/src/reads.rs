@@ -1,24 +1,25 @@
 //! What people and the engine read.
 
 use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
-use saldo_domain::operation::{LogEntry, Operation, OperationStatus, WaitingFor};
-use saldo_domain::review::{Review, ReviewReason};
+use saldo_domain::operation::{LogEntry, Operation};
+use saldo_domain::review::Review;
 use saldo_domain::stock::{Balance, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
+use saldo_store::conditions::{Conditions, Value};
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
 };
+use saldo_store::questions;
 use saldo_store::rows::{
     self, account_columns, api_key_columns, balance_columns, log_columns, movement_columns,
     operation_columns, review_columns,
 };
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
 
 use crate::failure::Failure;
 use crate::load;
 use crate::session::{Parameter, Session};
-use crate::sql::{Typed, get, json, row_limit, values};
+use crate::sql::{get, json, row_limit, typed, values};
 
 /// Rows to ask for to fill a page, and to know whether there is another.
 pub(crate) fn rows_for(page: &PageRequest) -> i64 {
@@ -48,49 +49,27 @@ pub(crate) async fn log(
     }))
 }
 
-/// A `WHERE` in the making.
-#[derive(Default)]
-pub(crate) struct Conditions {
-    sql: String,
-    values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
-}
-
-impl Conditions {
-    /// A value, and how it is named in the text.
-    pub(crate) fn value<T: Typed + Send + 'static>(&mut self, value: T) -> String {
-        self.values.push((Box::new(value), T::column_type()));
-        format!("${}", self.values.len())
-    }
-
-    /// Adds a condition on one value; `{}` stands for it.
-    pub(crate) fn and<T: Typed + Send + 'static>(&mut self, condition: &str, value: T) {
-        let name = self.value(value);
-        self.and_plain(&condition.replace("{}", &name));
-    }
-
-    pub(crate) fn and_plain(&mut self, condition: &str) {
-        self.sql
-            .push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
-        self.sql.push_str(condition);
-    }
-
-    pub(crate) async fn ask<T>(
-        mut self,
-        session: &Session,
-        before: &str,
-        after: &str,
-        limit: i64,
-        read: impl Fn(&Row) -> Result<T, Failure>,
-    ) -> Result<Vec<T>, Failure> {
-        let limit = self.value(limit);
-        let sql = format!("{before}{}{after} LIMIT {limit}", self.sql);
-        let values: Vec<Parameter<'_>> = self
-            .values
-            .iter()
-            .map(|(value, kind)| (value.as_ref() as &(dyn ToSql + Sync), kind.clone()))
-            .collect();
-        session.many(&sql, &values, read).await
-    }
+/// The rows of a table on some conditions.
+pub(crate) async fn ask<T>(
+    session: &Session,
+    select: &str,
+    mut conditions: Conditions,
+    order: &str,
+    limit: i64,
+    read: impl Fn(&Row) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let limit = conditions.value(limit);
+    let sql = format!("{select}{}{order} LIMIT {limit}", conditions.sql);
+    let values: Vec<Parameter<'_>> = conditions
+        .values
+        .iter()
+        .map(|value| match value {
+            Value::Text(text) => typed(text),
+            Value::Integer(number) => typed(number),
+            Value::Uuid(id) => typed(id),
+        })
+        .collect();
+    session.many(&sql, &values, read).await
 }
 
 /// One page of operations, newest first.
@@ -107,18 +86,19 @@ pub(crate) async fn operations(
             before.is_none_or(|before| operation.id < before) && filter.matches(operation)
         });
     } else {
-        for conditions in operation_conditions(filter, before) {
-            let select = concat!("SELECT ", operation_columns!(), " FROM saldo.operation");
-            let found = conditions
-                .ask(
+        let select = concat!("SELECT ", operation_columns!(), " FROM saldo.operation");
+        for conditions in questions::operations(filter, before, line_has) {
+            rows.extend(
+                ask(
                     session,
                     select,
+                    conditions,
                     " ORDER BY id DESC",
                     rows_for(page),
                     rows::operation,
                 )
-                .await?;
-            rows.extend(found);
+                .await?,
+            );
         }
     }
     rows.sort_by_key(|operation: &Operation| std::cmp::Reverse(operation.id));
@@ -128,86 +108,11 @@ pub(crate) async fn operations(
     }))
 }
 
-/// The questions whose answers together are those of a filter. What is unfinished is asked for by status and by
-/// what it waits for, so that each question is one range of the index of unfinished operations, in order.
-fn operation_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Vec<Conditions> {
-    let unfinished_only =
-        !filter.statuses.is_empty() && filter.statuses.iter().all(|status| status.is_unfinished());
-    if !unfinished_only {
-        let mut conditions = common_conditions(filter, before);
-        if !filter.statuses.is_empty() {
-            let words: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
-            conditions.and_plain(&format!("status IN ('{}')", words.join("', '")));
-        }
-        if let Some(waiting_for) = filter.waiting_for {
-            conditions.and("waiting_for = {}", waiting_for.as_str());
-        }
-        return vec![conditions];
-    }
-    let mut questions = Vec::new();
-    for status in [
-        OperationStatus::Pending,
-        OperationStatus::Processing,
-        OperationStatus::Failed,
-    ] {
-        if filter.statuses.contains(&status) {
-            for waiting_for in waits(filter) {
-                questions.push(unfinished_conditions(filter, before, status, waiting_for));
-            }
-        }
-    }
-    questions
-}
-
-fn waits(filter: &OperationFilter) -> Vec<Option<WaitingFor>> {
-    use WaitingFor::{Account, Delivery, Payment, Review, Stock};
-    match filter.waiting_for {
-        Some(waiting_for) => vec![Some(waiting_for)],
-        None => vec![
-            None,
-            Some(Account),
-            Some(Delivery),
-            Some(Payment),
-            Some(Review),
-            Some(Stock),
-        ],
-    }
-}
-
-fn unfinished_conditions(
-    filter: &OperationFilter,
-    before: Option<OperationId>,
-    status: OperationStatus,
-    waiting_for: Option<WaitingFor>,
-) -> Conditions {
-    let mut conditions = common_conditions(filter, before);
-    // The word is written out, so that the partial index is recognised.
-    conditions.and_plain(&format!("status = '{}'", status.as_str()));
-    match waiting_for {
-        Some(waiting_for) => conditions.and("waiting_for = {}", waiting_for.as_str()),
-        None => conditions.and_plain("waiting_for IS NULL"),
-    }
-    conditions
-}
-
-fn common_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Conditions {
-    let mut conditions = Conditions::default();
-    if let Some(before) = before {
-        conditions.and("id < {}", before.as_uuid());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = {}", account.as_uuid());
-    }
-    if let Some(sku) = &filter.sku {
-        let condition =
-            "EXISTS (SELECT 1 FROM jsonb_array_elements(lines::jsonb) AS line WHERE line ->> 'sku' = {})";
-        conditions.and(condition, sku.as_str().to_owned());
-    }
-    if let Some(warehouse) = &filter.warehouse {
-        let condition = "EXISTS (SELECT 1 FROM jsonb_array_elements(lines::jsonb) AS line WHERE line ->> 'warehouse' = {})";
-        conditions.and(condition, warehouse.as_str().to_owned());
-    }
-    conditions
+/// That a line of an operation has a value under a name.
+fn line_has(name: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM jsonb_array_elements(lines::jsonb) AS line WHERE line ->> '{name}' = {{}})"
+    )
 }
 
 /// One page of reviews, newest first.
@@ -217,61 +122,24 @@ pub(crate) async fn reviews(
     page: &PageRequest,
 ) -> Result<Page<Review>, Failure> {
     let before: Option<ReviewId> = page.position()?;
+    let select = concat!("SELECT ", review_columns!(), " FROM saldo.review");
     let mut found = Vec::new();
-    for conditions in review_questions(filter, before) {
-        let select = concat!("SELECT ", review_columns!(), " FROM saldo.review");
-        let of_question = conditions
-            .ask(session, select, " ORDER BY id DESC", rows_for(page), rows::review)
-            .await?;
-        found.extend(of_question);
+    for conditions in questions::reviews(filter, before) {
+        found.extend(
+            ask(
+                session,
+                select,
+                conditions,
+                " ORDER BY id DESC",
+                rows_for(page),
+                rows::review,
+            )
+            .await?,
+        );
     }
     found.sort_by_key(|review: &Review| std::cmp::Reverse(review.id));
     found.truncate(page.limit + 1);
     Ok(Page::from_rows(found, page.limit, |review: &Review| review.id))
-}
-
-/// Open reviews are asked for reason by reason, so that each question is one range of their index, in order.
-fn review_questions(filter: &ReviewFilter, before: Option<ReviewId>) -> Vec<Conditions> {
-    let of_one_order = filter.account.is_some() && filter.order.is_some();
-    if filter.open != Some(true) || of_one_order {
-        let mut conditions = review_conditions(filter, before, filter.reason);
-        match filter.open {
-            Some(true) => conditions.and_plain("answered_at IS NULL"),
-            Some(false) => conditions.and_plain("answered_at IS NOT NULL"),
-            None => {}
-        }
-        return vec![conditions];
-    }
-    let reasons = filter
-        .reason
-        .map_or_else(|| ReviewReason::ALL.to_vec(), |reason| vec![reason]);
-    let open = |reason| {
-        let mut conditions = review_conditions(filter, before, Some(reason));
-        conditions.and_plain("answered_at IS NULL");
-        conditions
-    };
-    reasons.into_iter().map(open).collect()
-}
-
-fn review_conditions(
-    filter: &ReviewFilter,
-    before: Option<ReviewId>,
-    reason: Option<ReviewReason>,
-) -> Conditions {
-    let mut conditions = Conditions::default();
-    if let Some(before) = before {
-        conditions.and("id < {}", before.as_uuid());
-    }
-    if let Some(reason) = reason {
-        conditions.and("reason = {}", reason.as_str());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = {}", account.as_uuid());
-    }
-    if let Some(order) = &filter.order {
-        conditions.and("order_id = {}", order.as_str().to_owned());
-    }
-    conditions
 }
 
 /// One page of balances, by SKU and warehouse.
@@ -281,33 +149,17 @@ pub(crate) async fn balances(
     page: &PageRequest,
 ) -> Result<Page<Balance>, Failure> {
     let after: Option<(Sku, Warehouse)> = page.position()?;
-    let mut conditions = Conditions::default();
-    if let Some((sku, warehouse)) = after {
-        let sku = conditions.value(sku.as_str().to_owned());
-        conditions.and(
-            &format!("(sku, warehouse) > ({sku}, {{}})"),
-            warehouse.as_str().to_owned(),
-        );
-    }
-    if let Some(sku) = &filter.sku {
-        conditions.and("sku = {}", sku.as_str().to_owned());
-    }
-    if let Some(warehouse) = &filter.warehouse {
-        conditions.and("warehouse = {}", warehouse.as_str().to_owned());
-    }
-    if let Some(below) = filter.below {
-        conditions.and("quantity < {}", below);
-    }
     let select = concat!("SELECT ", balance_columns!(), " FROM saldo.balance");
-    let rows = conditions
-        .ask(
-            session,
-            select,
-            " ORDER BY sku, warehouse",
-            rows_for(page),
-            rows::balance,
-        )
-        .await?;
+    let conditions = questions::balances(filter, after);
+    let rows = ask(
+        session,
+        select,
+        conditions,
+        " ORDER BY sku, warehouse",
+        rows_for(page),
+        rows::balance,
+    )
+    .await?;
     let position = |balance: &Balance| (balance.key.sku.clone(), balance.key.warehouse.clone());
     Ok(Page::from_rows(rows, page.limit, position))
 }

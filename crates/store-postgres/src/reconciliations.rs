@@ -6,7 +6,9 @@ use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolut
 use saldo_domain::ids::{OrderKey, RunId};
 use saldo_domain::view::OrderFile;
 use saldo_store::StoreError;
+use saldo_store::conditions::Conditions;
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::questions;
 use saldo_store::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
     resolution_when_closed, seen,
@@ -15,7 +17,7 @@ use saldo_store::rows::{self, discrepancy_columns, run_columns, watermark_column
 
 use crate::failure::Failure;
 use crate::load;
-use crate::reads::{Conditions, rows_for};
+use crate::reads::{ask, rows_for};
 use crate::session::Session;
 use crate::sql::{number, optional_stored, row_limit, storable, stored, text, to_json, values};
 use crate::store::PostgresStore;
@@ -148,21 +150,13 @@ async fn touched_orders(
         conditions.and("coalesce(bought_at, created_at) <= {}", stored(to));
     }
     if let Some(after) = &range.after {
-        let bought_at = conditions.value(stored(after.bought_at));
-        conditions.and(
-            &format!("(coalesce(bought_at, created_at), order_id) < ({bought_at}, {{}})"),
-            after.order.as_str().to_owned(),
-        );
+        let place = [stored(after.bought_at).into(), after.order.as_str().into()];
+        conditions.and_all("(coalesce(bought_at, created_at), order_id) < ({}, {})", place);
     }
-    conditions
-        .ask(
-            session,
-            "SELECT coalesce(bought_at, created_at), order_id FROM saldo.orders",
-            " ORDER BY coalesce(bought_at, created_at) DESC, order_id DESC",
-            row_limit(limit),
-            rows::bought_order,
-        )
-        .await
+    let select = "SELECT coalesce(bought_at, created_at), order_id FROM saldo.orders";
+    let order = " ORDER BY coalesce(bought_at, created_at) DESC, order_id DESC";
+    let limit = row_limit(limit);
+    ask(session, select, conditions, order, limit, rows::bought_order).await
 }
 
 async fn watermarks(session: &Session) -> Result<Vec<Watermark>, Failure> {
@@ -243,9 +237,15 @@ async fn runs(session: &Session, page: &PageRequest) -> Result<Page<Run>, Failur
         conditions.and("id < {}", before.as_uuid());
     }
     let select = concat!("SELECT ", run_columns!(), " FROM saldo.reconciliation_run");
-    let rows = conditions
-        .ask(session, select, " ORDER BY id DESC", rows_for(page), rows::run)
-        .await?;
+    let rows = ask(
+        session,
+        select,
+        conditions,
+        " ORDER BY id DESC",
+        rows_for(page),
+        rows::run,
+    )
+    .await?;
     Ok(Page::from_rows(rows, page.limit, |run: &Run| run.id))
 }
 
@@ -349,45 +349,19 @@ async fn discrepancies(
     page: &PageRequest,
 ) -> Result<Page<Discrepancy>, Failure> {
     let before: Option<DiscrepancyPlace> = page.position()?;
-    let conditions = discrepancy_conditions(filter, before);
     let select = concat!("SELECT ", discrepancy_columns!(), " FROM saldo.discrepancy");
     let order = " ORDER BY last_seen_at DESC, id DESC";
-    let rows = conditions
-        .ask(session, select, order, rows_for(page), rows::discrepancy)
-        .await?;
+    let conditions = questions::discrepancies(filter, before);
+    let rows = ask(
+        session,
+        select,
+        conditions,
+        order,
+        rows_for(page),
+        rows::discrepancy,
+    )
+    .await?;
     Ok(Page::from_rows(rows, page.limit, DiscrepancyPlace::of))
-}
-
-fn discrepancy_conditions(filter: &DiscrepancyFilter, before: Option<DiscrepancyPlace>) -> Conditions {
-    let mut conditions = Conditions::default();
-    match filter.open {
-        Some(true) => conditions.and_plain("closed_at IS NULL"),
-        Some(false) => conditions.and_plain("closed_at IS NOT NULL"),
-        None => {}
-    }
-    if let Some(run) = filter.run {
-        conditions.and("run = {}", run.as_uuid());
-    }
-    if let Some(kind) = filter.kind {
-        conditions.and("kind = {}", kind.as_str().to_owned());
-    }
-    if let Some(resolution) = filter.resolution {
-        conditions.and("resolution = {}", resolution.as_str().to_owned());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = {}", account.as_uuid());
-    }
-    if let Some(order) = &filter.order {
-        conditions.and("order_id = {}", order.as_str().to_owned());
-    }
-    if let Some(before) = before {
-        let last_seen_at = conditions.value(stored(before.last_seen_at));
-        conditions.and(
-            &format!("(last_seen_at, id) < ({last_seen_at}, {{}})"),
-            before.id.as_uuid(),
-        );
-    }
-    conditions
 }
 
 async fn open_discrepancies(

@@ -6,13 +6,14 @@ use saldo_domain::ids::OrderKey;
 use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::questions;
 use saldo_store::reconciliations::check_keys;
 use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
 use saldo_store::rows::{self, rollout_columns, shadow_order_columns};
 use uuid::Uuid;
 
 use crate::failure::Failure;
-use crate::reads::{Conditions, rows_for};
+use crate::reads::{ask, rows_for};
 use crate::session::Session;
 use crate::sql::{number, stored, values};
 use crate::store::PostgresStore;
@@ -121,38 +122,19 @@ async fn shadow_orders(
     page: &PageRequest,
 ) -> Result<Page<ShadowOrder>, Failure> {
     let before: Option<ShadowPlace> = page.position()?;
-    let mut conditions = shadow_conditions(filter);
-    if let Some(before) = before {
-        let seen_at = conditions.value(stored(before.seen_at));
-        let account = conditions.value(before.order.account.as_uuid());
-        conditions.and(
-            &format!("(seen_at, account, order_id) < ({seen_at}, {account}, {{}})"),
-            before.order.order.as_str().to_owned(),
-        );
-    }
     let select = concat!("SELECT ", shadow_order_columns!(), " FROM saldo.shadow_order");
+    let conditions = questions::shadow_orders(filter, before);
     let order = " ORDER BY seen_at DESC, account DESC, order_id DESC";
-    let rows = conditions
-        .ask(session, select, order, rows_for(page), rows::shadow_order)
-        .await?;
+    let rows = ask(
+        session,
+        select,
+        conditions,
+        order,
+        rows_for(page),
+        rows::shadow_order,
+    )
+    .await?;
     Ok(Page::from_rows(rows, page.limit, ShadowPlace::of))
-}
-
-fn shadow_conditions(filter: &ShadowFilter) -> Conditions {
-    let mut conditions = Conditions::default();
-    if let Some(account) = filter.account {
-        conditions.and("account = {}", account.as_uuid());
-    }
-    if let Some(from) = filter.from {
-        conditions.and("seen_at >= {}", stored(from));
-    }
-    if let Some(to) = filter.to {
-        conditions.and("seen_at < {}", stored(to));
-    }
-    if let Some(verdict) = filter.verdict {
-        conditions.and("verdict = {}", verdict.as_str().to_owned());
-    }
-    conditions
 }
 
 async fn shadow_orders_of(session: &Session, keys: &[OrderKey]) -> Result<Vec<Option<ShadowOrder>>, Failure> {
@@ -191,17 +173,15 @@ async fn put_verdicts(
 }
 
 async fn shadow_counts(session: &Session, filter: &ShadowFilter) -> Result<ShadowCounts, Failure> {
+    let select = "SELECT count(*) FROM saldo.shadow_order";
     let mut counts = ShadowCounts::default();
     for verdict in [Verdict::Same, Verdict::Differs, Verdict::Undecided] {
-        let conditions = shadow_conditions(&ShadowFilter {
+        let of_verdict = ShadowFilter {
             verdict: Some(verdict),
             ..filter.clone()
-        });
-        let found = conditions
-            .ask(session, "SELECT count(*) FROM saldo.shadow_order", "", 1, |row| {
-                number(row, 0)
-            })
-            .await?;
+        };
+        let conditions = questions::shadow_orders(&of_verdict, None);
+        let found = ask(session, select, conditions, "", 1, |row| number(row, 0)).await?;
         let slot = match verdict {
             Verdict::Same => &mut counts.same,
             Verdict::Differs => &mut counts.differs,

@@ -2,18 +2,19 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 use saldo_domain::alert::{
-    Acknowledgement, Alert, AlertStatus, Decision, Known, Message, MessageOutcome, Outgoing, TaskName,
+    Acknowledgement, Alert, Decision, Known, Message, MessageOutcome, Outgoing, TaskName,
 };
 use saldo_domain::ids::{AlertId, MessageId};
 use saldo_store::StoreError;
 use saldo_store::alerts::{AlertFilter, Alerts, OPEN_ALERTS_MAX, OutboxCounts, alert_changed};
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::questions;
 use saldo_store::rows::{self, alert_columns, message_columns};
 
 use crate::failure::Failure;
+use crate::reads::{ask, rows_for};
 use crate::sql::{many, moment, number, one, optional_stored, run, run_on_one, stored, to_json};
 use crate::store::SqliteStore;
 
@@ -183,37 +184,16 @@ fn list(
     page: &PageRequest,
 ) -> Result<Page<Alert>, StoreError> {
     let before: Option<AlertId> = page.position()?;
-    let mut sql = concat!("SELECT ", alert_columns!(), " FROM alert WHERE TRUE").to_owned();
-    let mut values: Vec<SqlValue> = Vec::new();
-    if let Some(before) = before {
-        sql.push_str(" AND id < ?");
-        values.push(before.as_uuid().into_bytes().to_vec().into());
-    }
-    if let Some(kind) = filter.kind {
-        sql.push_str(" AND kind = ?");
-        values.push(kind.as_str().to_owned().into());
-    }
-    if let Some(account) = filter.account {
-        sql.push_str(" AND account = ?");
-        values.push(account.as_uuid().into_bytes().to_vec().into());
-    }
-    match filter.open {
-        Some(true) => sql.push_str(" AND ended_at IS NULL"),
-        Some(false) => sql.push_str(" AND ended_at IS NOT NULL"),
-        None => {}
-    }
-    match filter.status {
-        Some(AlertStatus::Begun) => sql.push_str(" AND ended_at IS NULL AND acknowledged IS NULL"),
-        Some(AlertStatus::Acknowledged) => {
-            sql.push_str(" AND ended_at IS NULL AND acknowledged IS NOT NULL");
-        }
-        Some(AlertStatus::Ended) => sql.push_str(" AND ended_at IS NOT NULL"),
-        None => {}
-    }
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
-    // A checked limit is at most 500.
-    values.push((page.limit as i64 + 1).into());
-    let rows = many(connection, &sql, params_from_iter(values), |row| rows::alert(row))?;
+    let select = concat!("SELECT ", alert_columns!(), " FROM alert");
+    let conditions = questions::alerts(filter, before);
+    let rows = ask(
+        connection,
+        select,
+        conditions,
+        " ORDER BY id DESC",
+        rows_for(page),
+        |row| rows::alert(row),
+    )?;
     Ok(Page::from_rows(rows, page.limit, |alert: &Alert| alert.id))
 }
 

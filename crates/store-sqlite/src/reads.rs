@@ -1,16 +1,18 @@
 //! What people and the engine read.
 
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
-use saldo_domain::operation::{LogEntry, Operation, OperationStatus, WaitingFor};
-use saldo_domain::review::{Review, ReviewReason};
+use saldo_domain::operation::{LogEntry, Operation};
+use saldo_domain::review::Review;
 use saldo_domain::stock::{Balance, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::StoreError;
+use saldo_store::conditions::{Conditions, Value};
 use saldo_store::query::{
     Account, ApiKey, BalanceFilter, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
 };
+use saldo_store::questions;
 use saldo_store::rows::{
     self, account_columns, api_key_columns, balance_columns, log_columns, movement_columns,
     operation_columns, review_columns,
@@ -48,25 +50,23 @@ pub(crate) fn log(
     }))
 }
 
-/// A `WHERE` in the making.
-#[derive(Default)]
-pub(crate) struct Conditions {
-    pub(crate) sql: String,
-    pub(crate) values: Vec<SqlValue>,
-}
-
-impl Conditions {
-    /// Adds a condition with one `?`.
-    pub(crate) fn and(&mut self, condition: &str, value: impl Into<SqlValue>) {
-        self.and_plain(condition);
-        self.values.push(value.into());
-    }
-
-    pub(crate) fn and_plain(&mut self, condition: &str) {
-        self.sql
-            .push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
-        self.sql.push_str(condition);
-    }
+/// The rows of a table on some conditions.
+pub(crate) fn ask<T>(
+    connection: &Connection,
+    select: &str,
+    mut conditions: Conditions,
+    order: &str,
+    limit: i64,
+    read: impl Fn(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let limit = conditions.value(limit);
+    let sql = format!("{select}{}{order} LIMIT {limit}", conditions.sql);
+    let values = conditions.values.into_iter().map(|value| match value {
+        Value::Text(text) => SqlValue::Text(text),
+        Value::Integer(number) => SqlValue::Integer(number),
+        Value::Uuid(id) => SqlValue::Blob(id.into_bytes().to_vec()),
+    });
+    many(connection, &sql, params_from_iter(values), read)
 }
 
 /// One page of operations, newest first.
@@ -82,25 +82,18 @@ pub(crate) fn operations(
         rows.retain(|operation| {
             before.is_none_or(|before| operation.id < before) && filter.matches(operation)
         });
-    }
-    let questions = if filter.order.is_some() {
-        Vec::new()
     } else {
-        operation_conditions(filter, before)
-    };
-    for conditions in questions {
-        let sql = format!(
-            "SELECT {} FROM operation{} ORDER BY id DESC LIMIT ?",
-            operation_columns!(),
-            conditions.sql
-        );
-        let limit = SqlValue::from(rows_for(page));
-        rows.extend(many(
-            connection,
-            &sql,
-            params_from_iter(conditions.values.into_iter().chain([limit])),
-            |row| rows::operation(row),
-        )?);
+        let select = concat!("SELECT ", operation_columns!(), " FROM operation");
+        for conditions in questions::operations(filter, before, line_has) {
+            rows.extend(ask(
+                connection,
+                select,
+                conditions,
+                " ORDER BY id DESC",
+                rows_for(page),
+                |row| rows::operation(row),
+            )?);
+        }
     }
     rows.sort_by_key(|operation: &Operation| std::cmp::Reverse(operation.id));
     rows.truncate(page.limit + 1);
@@ -109,89 +102,9 @@ pub(crate) fn operations(
     }))
 }
 
-/// The questions whose answers together are those of a filter. What is unfinished is asked for by status and by
-/// what it waits for, so that each question is one range of the index of unfinished operations, in order.
-fn operation_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Vec<Conditions> {
-    let unfinished_only =
-        !filter.statuses.is_empty() && filter.statuses.iter().all(|status| status.is_unfinished());
-    if !unfinished_only {
-        let mut conditions = common_conditions(filter, before);
-        if !filter.statuses.is_empty() {
-            let words: Vec<String> = filter
-                .statuses
-                .iter()
-                .map(|status| format!("'{}'", status.as_str()))
-                .collect();
-            conditions.and_plain(&format!("status IN ({})", words.join(", ")));
-        }
-        if let Some(waiting_for) = filter.waiting_for {
-            conditions.and("waiting_for = ?", waiting_for.as_str().to_owned());
-        }
-        return vec![conditions];
-    }
-    let mut questions = Vec::new();
-    for status in [
-        OperationStatus::Pending,
-        OperationStatus::Processing,
-        OperationStatus::Failed,
-    ] {
-        if filter.statuses.contains(&status) {
-            for waiting_for in waits(filter) {
-                questions.push(unfinished_conditions(filter, before, status, waiting_for));
-            }
-        }
-    }
-    questions
-}
-
-fn waits(filter: &OperationFilter) -> Vec<Option<WaitingFor>> {
-    use WaitingFor::{Account, Delivery, Payment, Review, Stock};
-    match filter.waiting_for {
-        Some(waiting_for) => vec![Some(waiting_for)],
-        None => vec![
-            None,
-            Some(Account),
-            Some(Delivery),
-            Some(Payment),
-            Some(Review),
-            Some(Stock),
-        ],
-    }
-}
-
-fn unfinished_conditions(
-    filter: &OperationFilter,
-    before: Option<OperationId>,
-    status: OperationStatus,
-    waiting_for: Option<WaitingFor>,
-) -> Conditions {
-    let mut conditions = common_conditions(filter, before);
-    // The word is written out, so that the partial index is recognised.
-    conditions.and_plain(&format!("status = '{}'", status.as_str()));
-    match waiting_for {
-        Some(waiting_for) => conditions.and("waiting_for = ?", waiting_for.as_str().to_owned()),
-        None => conditions.and_plain("waiting_for IS NULL"),
-    }
-    conditions
-}
-
-fn common_conditions(filter: &OperationFilter, before: Option<OperationId>) -> Conditions {
-    let mut conditions = Conditions::default();
-    if let Some(before) = before {
-        conditions.and("id < ?", before.as_uuid().into_bytes().to_vec());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
-    }
-    if let Some(sku) = &filter.sku {
-        let condition = "EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> 'sku' = ?)";
-        conditions.and(condition, sku.as_str().to_owned());
-    }
-    if let Some(warehouse) = &filter.warehouse {
-        let condition = "EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> 'warehouse' = ?)";
-        conditions.and(condition, warehouse.as_str().to_owned());
-    }
-    conditions
+/// That a line of an operation has a value under a name.
+fn line_has(name: &str) -> String {
+    format!("EXISTS (SELECT 1 FROM json_each(lines) WHERE value ->> '{name}' = {{}})")
 }
 
 /// One page of reviews, newest first.
@@ -201,68 +114,21 @@ pub(crate) fn reviews(
     page: &PageRequest,
 ) -> Result<Page<Review>, StoreError> {
     let before: Option<ReviewId> = page.position()?;
+    let select = concat!("SELECT ", review_columns!(), " FROM review");
     let mut found = Vec::new();
-    for conditions in review_questions(filter, before) {
-        let sql = format!(
-            "SELECT {} FROM review{} ORDER BY id DESC LIMIT ?",
-            review_columns!(),
-            conditions.sql
-        );
-        let limit = SqlValue::from(rows_for(page));
-        found.extend(many(
+    for conditions in questions::reviews(filter, before) {
+        found.extend(ask(
             connection,
-            &sql,
-            params_from_iter(conditions.values.into_iter().chain([limit])),
+            select,
+            conditions,
+            " ORDER BY id DESC",
+            rows_for(page),
             |row| rows::review(row),
         )?);
     }
     found.sort_by_key(|review: &Review| std::cmp::Reverse(review.id));
     found.truncate(page.limit + 1);
     Ok(Page::from_rows(found, page.limit, |review: &Review| review.id))
-}
-
-/// Open reviews are asked for reason by reason, so that each question is one range of their index, in order.
-fn review_questions(filter: &ReviewFilter, before: Option<ReviewId>) -> Vec<Conditions> {
-    let of_one_order = filter.account.is_some() && filter.order.is_some();
-    if filter.open != Some(true) || of_one_order {
-        let mut conditions = review_conditions(filter, before, filter.reason);
-        match filter.open {
-            Some(true) => conditions.and_plain("answered_at IS NULL"),
-            Some(false) => conditions.and_plain("answered_at IS NOT NULL"),
-            None => {}
-        }
-        return vec![conditions];
-    }
-    let reasons = filter
-        .reason
-        .map_or_else(|| ReviewReason::ALL.to_vec(), |reason| vec![reason]);
-    let open = |reason| {
-        let mut conditions = review_conditions(filter, before, Some(reason));
-        conditions.and_plain("answered_at IS NULL");
-        conditions
-    };
-    reasons.into_iter().map(open).collect()
-}
-
-fn review_conditions(
-    filter: &ReviewFilter,
-    before: Option<ReviewId>,
-    reason: Option<ReviewReason>,
-) -> Conditions {
-    let mut conditions = Conditions::default();
-    if let Some(before) = before {
-        conditions.and("id < ?", before.as_uuid().into_bytes().to_vec());
-    }
-    if let Some(reason) = reason {
-        conditions.and("reason = ?", reason.as_str().to_owned());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
-    }
-    if let Some(order) = &filter.order {
-        conditions.and("order_id = ?", order.as_str().to_owned());
-    }
-    conditions
 }
 
 /// One page of balances, by SKU and warehouse.
@@ -272,29 +138,16 @@ pub(crate) fn balances(
     page: &PageRequest,
 ) -> Result<Page<Balance>, StoreError> {
     let after: Option<(Sku, Warehouse)> = page.position()?;
-    let mut conditions = Conditions::default();
-    if let Some((sku, warehouse)) = after {
-        conditions.and("(sku, warehouse) > (?, ", sku.as_str().to_owned());
-        conditions.sql.push_str("?)");
-        conditions.values.push(warehouse.as_str().to_owned().into());
-    }
-    if let Some(sku) = &filter.sku {
-        conditions.and("sku = ?", sku.as_str().to_owned());
-    }
-    if let Some(warehouse) = &filter.warehouse {
-        conditions.and("warehouse = ?", warehouse.as_str().to_owned());
-    }
-    if let Some(below) = filter.below {
-        conditions.and("quantity < ?", below);
-    }
-    let columns = balance_columns!();
-    let sql = format!(
-        "SELECT {columns} FROM balance{} ORDER BY sku, warehouse LIMIT ?",
-        conditions.sql
-    );
-    let limit = SqlValue::from(rows_for(page));
-    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    let rows = many(connection, &sql, parameters, |row| rows::balance(row))?;
+    let select = concat!("SELECT ", balance_columns!(), " FROM balance");
+    let conditions = questions::balances(filter, after);
+    let rows = ask(
+        connection,
+        select,
+        conditions,
+        " ORDER BY sku, warehouse",
+        rows_for(page),
+        |row| rows::balance(row),
+    )?;
     let position = |balance: &Balance| (balance.key.sku.clone(), balance.key.warehouse.clone());
     Ok(Page::from_rows(rows, page.limit, position))
 }

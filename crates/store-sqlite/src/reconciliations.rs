@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolution, Found, Run, Watermark};
 use saldo_domain::ids::{OrderKey, RunId};
 use saldo_domain::view::OrderFile;
 use saldo_store::StoreError;
+use saldo_store::conditions::Conditions;
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::questions;
 use saldo_store::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
     resolution_when_closed, seen,
@@ -17,7 +18,7 @@ use saldo_store::rows::{self, discrepancy_columns, run_columns, watermark_column
 
 use crate::failure::Failure;
 use crate::load;
-use crate::reads::{Conditions, rows_for};
+use crate::reads::{ask, rows_for};
 use crate::sql::{many, number, one, optional_stored, run_on_one, stored, text, to_json};
 use crate::store::SqliteStore;
 
@@ -119,29 +120,23 @@ pub(crate) fn touched_orders(
 ) -> Result<Vec<BoughtOrder>, Failure> {
     let mut conditions = Conditions::default();
     conditions.and_plain("touched = 1");
-    conditions.and("account = ?", blob(range.account.as_uuid()));
+    conditions.and("account = {}", range.account.as_uuid());
     if let Some(from) = range.from {
-        conditions.and("ifnull(bought_at, created_at) >= ?", stored(from));
+        conditions.and("ifnull(bought_at, created_at) >= {}", stored(from));
     }
     if let Some(to) = range.to {
-        conditions.and("ifnull(bought_at, created_at) <= ?", stored(to));
+        conditions.and("ifnull(bought_at, created_at) <= {}", stored(to));
     }
     if let Some(after) = &range.after {
-        conditions.and(
-            "(ifnull(bought_at, created_at), order_id) < (?, ",
-            stored(after.bought_at),
-        );
-        conditions.sql.push_str("?)");
-        conditions.values.push(after.order.as_str().to_owned().into());
+        let place = [stored(after.bought_at).into(), after.order.as_str().into()];
+        conditions.and_all("(ifnull(bought_at, created_at), order_id) < ({}, {})", place);
     }
-    let sql = format!(
-        "SELECT ifnull(bought_at, created_at), order_id FROM orders INDEXED BY orders_touched{} \
-         ORDER BY ifnull(bought_at, created_at) DESC, order_id DESC LIMIT ?",
-        conditions.sql
-    );
-    let limit = SqlValue::from(i64::try_from(limit).unwrap_or(i64::MAX));
-    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    many(connection, &sql, parameters, |row| rows::bought_order(row))
+    let select = "SELECT ifnull(bought_at, created_at), order_id FROM orders INDEXED BY orders_touched";
+    let order = " ORDER BY ifnull(bought_at, created_at) DESC, order_id DESC";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    ask(connection, select, conditions, order, limit, |row| {
+        rows::bought_order(row)
+    })
 }
 
 fn watermarks(connection: &Connection) -> Result<Vec<Watermark>, Failure> {
@@ -210,16 +205,17 @@ fn runs(connection: &Connection, page: &PageRequest) -> Result<Page<Run>, StoreE
     let before: Option<RunId> = page.position()?;
     let mut conditions = Conditions::default();
     if let Some(before) = before {
-        conditions.and("id < ?", blob(before.as_uuid()));
+        conditions.and("id < {}", before.as_uuid());
     }
-    let sql = format!(
-        "SELECT {} FROM reconciliation_run{} ORDER BY id DESC LIMIT ?",
-        run_columns!(),
-        conditions.sql
-    );
-    let limit = SqlValue::from(rows_for(page));
-    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    let rows = many(connection, &sql, parameters, |row| rows::run(row))?;
+    let select = concat!("SELECT ", run_columns!(), " FROM reconciliation_run");
+    let rows = ask(
+        connection,
+        select,
+        conditions,
+        " ORDER BY id DESC",
+        rows_for(page),
+        |row| rows::run(row),
+    )?;
     Ok(Page::from_rows(rows, page.limit, |run: &Run| run.id))
 }
 
@@ -320,17 +316,19 @@ pub(crate) fn discrepancies(
     page: &PageRequest,
 ) -> Result<Page<Discrepancy>, StoreError> {
     let before: Option<DiscrepancyPlace> = page.position()?;
+    let select = concat!("SELECT ", discrepancy_columns!(), " FROM discrepancy");
+    let order = " ORDER BY last_seen_at DESC, id DESC";
     let mut rows: Vec<Discrepancy> = Vec::new();
     for question in discrepancy_questions(filter) {
-        let conditions = discrepancy_conditions(&question, before);
-        let sql = format!(
-            "SELECT {} FROM discrepancy{} ORDER BY last_seen_at DESC, id DESC LIMIT ?",
-            discrepancy_columns!(),
-            conditions.sql
-        );
-        let limit = SqlValue::from(rows_for(page));
-        let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-        rows.extend(many(connection, &sql, parameters, |row| rows::discrepancy(row))?);
+        let conditions = questions::discrepancies(&question, before);
+        rows.extend(ask(
+            connection,
+            select,
+            conditions,
+            order,
+            rows_for(page),
+            |row| rows::discrepancy(row),
+        )?);
     }
     rows.sort_by_key(|discrepancy| std::cmp::Reverse(DiscrepancyPlace::of(discrepancy)));
     rows.truncate(page.limit + 1);
@@ -360,36 +358,6 @@ fn discrepancy_questions(filter: &DiscrepancyFilter) -> Vec<DiscrepancyFilter> {
         .collect()
 }
 
-fn discrepancy_conditions(filter: &DiscrepancyFilter, before: Option<DiscrepancyPlace>) -> Conditions {
-    let mut conditions = Conditions::default();
-    match filter.open {
-        Some(true) => conditions.and_plain("closed_at IS NULL"),
-        Some(false) => conditions.and_plain("closed_at IS NOT NULL"),
-        None => {}
-    }
-    if let Some(run) = filter.run {
-        conditions.and("run = ?", blob(run.as_uuid()));
-    }
-    if let Some(kind) = filter.kind {
-        conditions.and("kind = ?", kind.as_str().to_owned());
-    }
-    if let Some(resolution) = filter.resolution {
-        conditions.and("resolution = ?", resolution.as_str().to_owned());
-    }
-    if let Some(account) = filter.account {
-        conditions.and("account = ?", blob(account.as_uuid()));
-    }
-    if let Some(order) = &filter.order {
-        conditions.and("order_id = ?", order.as_str().to_owned());
-    }
-    if let Some(before) = before {
-        conditions.and("(last_seen_at, id) < (?, ", stored(before.last_seen_at));
-        conditions.sql.push_str("?)");
-        conditions.values.push(blob(before.id.as_uuid()));
-    }
-    conditions
-}
-
 pub(crate) fn open_discrepancies(
     connection: &Connection,
 ) -> Result<Vec<(DiscrepancyKind, DiscrepancyResolution, u64)>, Failure> {
@@ -408,8 +376,4 @@ pub(crate) fn open_discrepancies(
     )?;
     counts.sort_by_key(|(kind, resolution, _)| (*kind, *resolution));
     Ok(counts)
-}
-
-fn blob(id: uuid::Uuid) -> SqlValue {
-    SqlValue::from(id.into_bytes().to_vec())
 }

@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 use saldo_domain::ids::OrderKey;
 use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
+use saldo_store::questions;
 use saldo_store::reconciliations::check_keys;
 use saldo_store::rollouts::{Rollouts, ShadowCounts, ShadowFilter, ShadowPlace};
 use saldo_store::rows::{self, rollout_columns, shadow_order_columns};
 
 use crate::failure::Failure;
-use crate::reads::{Conditions, rows_for};
+use crate::reads::{ask, rows_for};
 use crate::sql::{many, moment, number, one, optional_stored, run, run_on_one, stored, to_json};
 use crate::store::SqliteStore;
 
@@ -143,42 +143,13 @@ pub(crate) fn shadow_orders(
     page: &PageRequest,
 ) -> Result<Page<ShadowOrder>, StoreError> {
     let before: Option<ShadowPlace> = page.position()?;
-    let mut conditions = shadow_conditions(filter);
-    if let Some(before) = before {
-        conditions.and("(seen_at, account, order_id) < (?, ", stored(before.seen_at));
-        conditions.sql.push_str("?, ?)");
-        let account = before.order.account.as_uuid().into_bytes().to_vec();
-        conditions.values.push(account.into());
-        conditions
-            .values
-            .push(before.order.order.as_str().to_owned().into());
-    }
-    let sql = format!(
-        "SELECT {} FROM shadow_order{} ORDER BY seen_at DESC, account DESC, order_id DESC LIMIT ?",
-        shadow_order_columns!(),
-        conditions.sql
-    );
-    let limit = SqlValue::from(rows_for(page));
-    let parameters = params_from_iter(conditions.values.into_iter().chain([limit]));
-    let rows = many(connection, &sql, parameters, |row| rows::shadow_order(row))?;
+    let select = concat!("SELECT ", shadow_order_columns!(), " FROM shadow_order");
+    let conditions = questions::shadow_orders(filter, before);
+    let order = " ORDER BY seen_at DESC, account DESC, order_id DESC";
+    let rows = ask(connection, select, conditions, order, rows_for(page), |row| {
+        rows::shadow_order(row)
+    })?;
     Ok(Page::from_rows(rows, page.limit, ShadowPlace::of))
-}
-
-fn shadow_conditions(filter: &ShadowFilter) -> Conditions {
-    let mut conditions = Conditions::default();
-    if let Some(account) = filter.account {
-        conditions.and("account = ?", account.as_uuid().into_bytes().to_vec());
-    }
-    if let Some(from) = filter.from {
-        conditions.and("seen_at >= ?", stored(from));
-    }
-    if let Some(to) = filter.to {
-        conditions.and("seen_at < ?", stored(to));
-    }
-    if let Some(verdict) = filter.verdict {
-        conditions.and("verdict = ?", verdict.as_str().to_owned());
-    }
-    conditions
 }
 
 /// One order in shadow.
@@ -246,25 +217,21 @@ fn put_verdict(
 }
 
 pub(crate) fn shadow_counts(connection: &Connection, filter: &ShadowFilter) -> Result<ShadowCounts, Failure> {
+    let select = "SELECT count(*) FROM shadow_order INDEXED BY shadow_order_by_verdict";
     let mut counts = ShadowCounts::default();
     for verdict in [Verdict::Same, Verdict::Differs, Verdict::Undecided] {
-        let conditions = shadow_conditions(&ShadowFilter {
+        let of_verdict = ShadowFilter {
             verdict: Some(verdict),
             ..filter.clone()
-        });
-        let sql = format!(
-            "SELECT count(*) FROM shadow_order INDEXED BY shadow_order_by_verdict{}",
-            conditions.sql
-        );
-        let count = one(connection, &sql, params_from_iter(conditions.values), |row| {
-            number(row, 0)
-        })?;
+        };
+        let conditions = questions::shadow_orders(&of_verdict, None);
+        let found = ask(connection, select, conditions, "", 1, |row| number(row, 0))?;
         let slot = match verdict {
             Verdict::Same => &mut counts.same,
             Verdict::Differs => &mut counts.differs,
             Verdict::Undecided => &mut counts.undecided,
         };
-        *slot = count.unwrap_or(0);
+        *slot = found.first().copied().unwrap_or(0);
     }
     Ok(counts)
 }

@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod cells;
+pub mod conditions;
 mod contract;
 pub mod copy;
 pub mod deciding;
@@ -17,6 +18,7 @@ pub mod migrations;
 pub mod moves;
 mod paging;
 pub mod query;
+pub mod questions;
 pub mod reconciliations;
 pub mod reports;
 pub mod rollouts;
