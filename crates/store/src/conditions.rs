@@ -79,3 +79,36 @@ impl Conditions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_conditions_there_is_no_where() {
+        assert_eq!(Conditions::default().sql, "");
+    }
+
+    #[test]
+    fn values_are_named_in_the_order_in_which_they_stand() {
+        let mut conditions = Conditions::default();
+        conditions.and("kind = {}", "missing");
+        conditions.and_empty("closed_at", Some(true));
+        conditions.and_all("(seen_at, id) < ({}, {})", [7.into(), Uuid::nil().into()]);
+        let limit = conditions.value(50);
+        assert_eq!(
+            conditions.sql,
+            " WHERE kind = $1 AND closed_at IS NULL AND (seen_at, id) < ($2, $3)"
+        );
+        assert_eq!(limit, "$4");
+        assert_eq!(
+            conditions.values,
+            [
+                Value::Text("missing".to_owned()),
+                Value::Integer(7),
+                Value::Uuid(Uuid::nil()),
+                Value::Integer(50)
+            ]
+        );
+    }
+}
