@@ -168,15 +168,20 @@ pub(crate) async fn commit(
 }
 
 /// Whether the transaction of a marker was committed. Puts the marker there itself: a transaction that is still
-/// under way is waited for, and one that never ends up stored cannot be stored any more.
+/// under way is waited for, and one that never ends up stored cannot be stored any more. What a look puts there tells
+/// itself apart by its moment: when the answer to its own commit is lost, the next look must not take it for the mark.
 async fn was_committed(sessions: &Sessions, beginnings: &Beginnings, marker: Uuid) -> Result<bool, Failure> {
     let session = sessions.take().await?;
     let looked = async {
         session.batch(&beginnings.write).await?;
-        let sql = "INSERT INTO saldo.commit_marker (id) VALUES ($1) ON CONFLICT DO NOTHING";
-        let was_there = session.run(sql, values![marker]).await? == 0;
+        let put = "INSERT INTO saldo.commit_marker (id, at) VALUES ($1, 'epoch') ON CONFLICT DO NOTHING";
+        session.run(put, values![marker]).await?;
+        let is_the_mark = "SELECT at > 'epoch' FROM saldo.commit_marker WHERE id = $1";
+        let was_there = session
+            .one(is_the_mark, values![marker], |row| get::<bool>(row, 0))
+            .await?;
         session.batch("COMMIT").await?;
-        Ok(was_there)
+        Ok(was_there == Some(true))
     }
     .await;
     if looked.is_err() {
@@ -203,5 +208,38 @@ pub(crate) fn may_pass(failure: &Failure) -> bool {
         }
         Failure::Unreachable(_) | Failure::Changed(_) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "../tests/support/cluster.rs"]
+mod cluster;
+
+#[cfg(test)]
+mod tests {
+    use super::cluster::Cluster;
+    use super::*;
+    use crate::address::Address;
+    use crate::schema;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_look_whose_own_commit_was_not_answered_is_no_proof_that_what_it_looked_for_was_done() {
+        let cluster = Cluster::start_in_memory(&["fsync = off"]);
+        let options = PostgresOptions::default();
+        let address = Address::parse(&cluster.url("postgres")).unwrap();
+        let sessions = Sessions::new(&address, &options).unwrap();
+        let session = sessions.take().await.unwrap();
+        schema::migrate(&session).await.unwrap();
+        let beginnings = Beginnings::new(&options);
+        let (lost, done) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        session
+            .run(MARK, values![vec![done], Vec::<Uuid>::new()])
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            // The first look commits; whether its answer arrives makes no difference to the second.
+            assert!(!was_committed(&sessions, &beginnings, lost).await.unwrap());
+            assert!(was_committed(&sessions, &beginnings, done).await.unwrap());
+        }
     }
 }
