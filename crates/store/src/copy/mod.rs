@@ -3,7 +3,7 @@
 //!
 //! A source sends the rows of one moment ([`Copying::dump`]); a target takes them up in one transaction, reads them
 //! back, compares, checks every invariant, and only then commits ([`Copying::load`]). In between stands a channel,
-//! or a file ([`file`]). Memory is bounded by a few batches.
+//! or a file ([`mod@file`]). Memory is bounded by a few batches.
 
 mod batch;
 mod compare;

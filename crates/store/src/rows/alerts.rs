@@ -8,7 +8,7 @@ use crate::cells::{
     optional_string, optional_text, text,
 };
 
-/// The columns of [`alert`](crate::rows::alert).
+/// The columns of [`alert`].
 #[macro_export]
 macro_rules! alert_columns {
     () => {
@@ -47,7 +47,7 @@ pub fn alert<E>(row: &impl Cells<E>) -> Result<Alert, E> {
     })
 }
 
-/// The columns of [`outgoing`](crate::rows::outgoing).
+/// The columns of [`outgoing`].
 #[macro_export]
 macro_rules! message_columns {
     () => {

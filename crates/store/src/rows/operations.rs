@@ -8,7 +8,7 @@ use crate::cells::{
     Cells, id, json, moment, number, optional_id, optional_moment, optional_string, optional_text, text,
 };
 
-/// The columns of [`operation`](crate::rows::operation).
+/// The columns of [`operation`].
 #[macro_export]
 macro_rules! operation_columns {
     () => {
@@ -42,7 +42,7 @@ pub fn operation<E>(row: &impl Cells<E>) -> Result<Operation, E> {
     })
 }
 
-/// The columns of [`log_entry`](crate::rows::log_entry).
+/// The columns of [`log_entry`].
 #[macro_export]
 macro_rules! log_columns {
     () => {

@@ -31,7 +31,7 @@ pub fn optional_order_key<E>(row: &impl Cells<E>, first: usize) -> Result<Option
     }
 }
 
-/// The columns of [`order`](crate::rows::order).
+/// The columns of [`order`].
 #[macro_export]
 macro_rules! order_columns {
     () => {
@@ -109,7 +109,7 @@ pub fn standing_words(standing: &Standing) -> (&'static str, Option<&str>) {
     }
 }
 
-/// The columns of [`delivery`](crate::rows::delivery).
+/// The columns of [`delivery`].
 #[macro_export]
 macro_rules! delivery_columns {
     () => {

@@ -18,7 +18,7 @@ pub fn bought_order<E>(row: &impl Cells<E>) -> Result<BoughtOrder, E> {
     })
 }
 
-/// The columns of [`watermark`](crate::rows::watermark).
+/// The columns of [`watermark`].
 #[macro_export]
 macro_rules! watermark_columns {
     () => {
@@ -37,7 +37,7 @@ pub fn watermark<E>(row: &impl Cells<E>) -> Result<Watermark, E> {
     })
 }
 
-/// The columns of [`run`](crate::rows::run).
+/// The columns of [`run`].
 #[macro_export]
 macro_rules! run_columns {
     () => {
@@ -60,7 +60,7 @@ pub fn run<E>(row: &impl Cells<E>) -> Result<Run, E> {
     })
 }
 
-/// The columns of [`discrepancy`](crate::rows::discrepancy).
+/// The columns of [`discrepancy`].
 #[macro_export]
 macro_rules! discrepancy_columns {
     () => {

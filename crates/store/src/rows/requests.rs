@@ -6,7 +6,7 @@ use saldo_domain::view::RecordedAnswer;
 use crate::cells::{Cells, flag, id, json, moment, optional_string, string, text};
 use crate::query::{Account, ApiKey, Role};
 
-/// The columns of [`recorded_answer`](crate::rows::recorded_answer).
+/// The columns of [`recorded_answer`].
 #[macro_export]
 macro_rules! answer_columns {
     () => {
@@ -24,7 +24,7 @@ pub fn recorded_answer<E>(row: &impl Cells<E>) -> Result<RecordedAnswer, E> {
     })
 }
 
-/// The columns of [`account`](crate::rows::account).
+/// The columns of [`account`].
 #[macro_export]
 macro_rules! account_columns {
     () => {
@@ -42,7 +42,7 @@ pub fn account<E>(row: &impl Cells<E>) -> Result<Account, E> {
     })
 }
 
-/// The columns of [`api_key`](crate::rows::api_key).
+/// The columns of [`api_key`].
 #[macro_export]
 macro_rules! api_key_columns {
     () => {

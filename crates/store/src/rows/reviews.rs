@@ -7,7 +7,7 @@ use crate::cells::{
     Cells, id, json, moment, optional_id, optional_moment, optional_string, optional_text, string, text,
 };
 
-/// The columns of [`review`](crate::rows::review).
+/// The columns of [`review`].
 #[macro_export]
 macro_rules! review_columns {
     () => {

@@ -5,7 +5,7 @@ use saldo_domain::rollout::{Rollout, ShadowOrder};
 use super::order_key;
 use crate::cells::{Cells, moment, number, optional_moment, required_json, string, text};
 
-/// The columns of [`rollout`](crate::rows::rollout).
+/// The columns of [`rollout`].
 #[macro_export]
 macro_rules! rollout_columns {
     () => {
@@ -25,7 +25,7 @@ pub fn rollout<E>(row: &impl Cells<E>) -> Result<Rollout, E> {
     })
 }
 
-/// The columns of [`shadow_order`](crate::rows::shadow_order).
+/// The columns of [`shadow_order`].
 #[macro_export]
 macro_rules! shadow_order_columns {
     () => {

@@ -14,7 +14,7 @@ pub fn stock_key<E>(row: &impl Cells<E>) -> Result<StockKey, E> {
     })
 }
 
-/// The columns of [`balance`](crate::rows::balance).
+/// The columns of [`balance`].
 #[macro_export]
 macro_rules! balance_columns {
     () => {
@@ -32,7 +32,7 @@ pub fn balance<E>(row: &impl Cells<E>) -> Result<Balance, E> {
     })
 }
 
-/// The columns of [`movement`](crate::rows::movement).
+/// The columns of [`movement`].
 #[macro_export]
 macro_rules! movement_columns {
     () => {

@@ -3,7 +3,7 @@
 use crate::cells::{Cells, moment, number, optional_moment, optional_string, string};
 use crate::tasks::{TaskLease, TaskState};
 
-/// The columns of [`task_state`](crate::rows::task_state).
+/// The columns of [`task_state`].
 #[macro_export]
 macro_rules! task_state_columns {
     () => {
@@ -24,7 +24,7 @@ pub fn task_state<E>(row: &impl Cells<E>) -> Result<TaskState, E> {
     })
 }
 
-/// The columns of [`task_lease`](crate::rows::task_lease).
+/// The columns of [`task_lease`].
 #[macro_export]
 macro_rules! task_lease_columns {
     () => {
