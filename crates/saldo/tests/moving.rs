@@ -328,8 +328,10 @@ fn what_cannot_be_copied_is_told() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
+    // The configuration that keeps the machine's own away stands in `.config`.
+    let known = ["copy", "saldo.db.lock", ".config"];
     assert!(
-        names.iter().all(|name| name == "copy" || name == "saldo.db.lock"),
+        names.iter().all(|name| known.iter().any(|known| name == known)),
         "{names:?}"
     );
 }
