@@ -16,11 +16,13 @@ const SERVER: &str = "SALDO_DATABASE";
 /// How often a database is copied anew while its last connections are still going away.
 const TRIES_MAX: usize = 100;
 
+/// Databases made so far by this process: no name is given twice.
+static DATABASES: AtomicUsize = AtomicUsize::new(0);
+
 /// A server, with a template of a ledger that has stock.
 pub(crate) struct Server {
     address: String,
     template: String,
-    databases: AtomicUsize,
 }
 
 impl Server {
@@ -35,7 +37,6 @@ impl Server {
         let mut server = Self {
             address,
             template: "template1".to_owned(),
-            databases: AtomicUsize::new(0),
         };
         let database = server.database().await?;
         let store = database.open().await?;
@@ -56,7 +57,7 @@ impl Server {
     }
 
     async fn copy_of(&self, template: &str) -> anyhow::Result<Database> {
-        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("bench_{}_{number}", std::process::id());
         let client = connect(&self.address).await?;
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
