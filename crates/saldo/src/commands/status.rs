@@ -49,6 +49,7 @@ fn human(status: &Value) -> String {
         ("last reconciliation", reconciled(status)),
         ("oldest waiting, seconds", of("/oldest_pending_seconds")),
         ("delivery attempts", success(status)),
+        ("average retry, seconds", of("/average_retry_seconds")),
         (
             "orders service",
             format!("circuit {}", of("/orders_service/circuit")),
