@@ -108,6 +108,11 @@ async fn states(core: &Core) -> Result<BTreeMap<String, TaskState>, StoreError> 
 /// Runs what is due, until told to stop. What runs then is waited for by whoever stops the engine.
 pub(crate) async fn watch(service: StockSynchronizationService, stop: CancellationToken) {
     loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = service.core().leading() => {}
+        }
         let wait = match look(&service).await {
             Ok(next) => {
                 let longest = Duration::from_secs(LOOK_SECONDS);

@@ -16,6 +16,7 @@ use super::emergency::Emergency;
 use super::observation::{Look, Memory};
 use crate::api::Event;
 use crate::engine::Core;
+use crate::leader;
 use crate::service::StockSynchronizationService;
 
 /// How often it looks, in seconds.
@@ -128,6 +129,10 @@ impl Observer {
     /// Whether this instance is the one that looks.
     async fn may_look(&self, now: Timestamp) -> Result<bool, StoreError> {
         let core = self.core();
+        // While the database fails nobody leads, and everyone who sees it tells.
+        if !core.leads() && leader::is_another(core, now).await? {
+            return Ok(false);
+        }
         let until = now + SignedDuration::from_secs(LEASE_SECONDS);
         let lease = core
             .store
