@@ -11,6 +11,7 @@ use saldo_domain::decide::{Command, Request};
 use saldo_domain::ids::OrderKey;
 use saldo_domain::text::Warehouse;
 use saldo_orders_service::{OrdersService, RemoteAccount};
+use saldo_store::hints::Hint;
 use saldo_store::query::{Account, OperationFilter, PageRequest};
 use saldo_store::{SharedStore, StoreError};
 use tokio::sync::{Notify, broadcast, watch};
@@ -82,6 +83,8 @@ pub(crate) struct Core {
     pub(crate) circuits: tokio::sync::Mutex<()>,
     /// The right to lead, while it is held.
     pub(crate) leadership: watch::Sender<Option<Leadership>>,
+    /// Told before it stops: it goes on, and nobody should begin anything here.
+    pub(crate) leaving: CancellationToken,
     /// Told when the engine stops: what takes long looks at it from time to time.
     pub(crate) stop: CancellationToken,
     /// What outlives its caller, waited for at a stop.
@@ -140,6 +143,14 @@ impl Core {
         self.events.subscribe()
     }
 
+    /// Something is due: this instance delivers it, or tells those that do.
+    pub(crate) fn wake_for_delivery(&self) {
+        self.wake.notify_one();
+        if !self.settings.role.works() {
+            self.store.hint(Hint::Due);
+        }
+    }
+
     /// A request of Saldo's own, for now.
     pub(crate) fn request(&self, command: Command) -> Request {
         Request {
@@ -187,6 +198,7 @@ impl Engine {
             look: Notify::new(),
             circuits: tokio::sync::Mutex::new(()),
             leadership: watch::Sender::new(None),
+            leaving: CancellationToken::new(),
             stop: CancellationToken::new(),
             runs: TaskTracker::new(),
             reconciling: tokio::sync::Mutex::new(()),
@@ -211,6 +223,7 @@ impl Engine {
         core.gate().set_share(Share::WHOLE, ShareUntil::NotYet);
         let mut tasks = vec![
             tokio::spawn(instances::watch(Arc::clone(&core), stop.clone())),
+            tokio::spawn(instances::listen(Arc::clone(&core), stop.clone())),
             tokio::spawn(acquaint(Arc::clone(&core), stop.clone())),
         ];
         if core.settings.role.works() {

@@ -82,6 +82,18 @@ impl StockSynchronizationService {
         self.core.default_warehouse.clone()
     }
 
+    /// This instance is about to stop: from now on it says that it is not ready, and lets another one lead. It goes on
+    /// with everything else.
+    pub fn take_leave(&self) {
+        self.core.leaving.cancel();
+    }
+
+    /// Whether this instance is about to stop.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.core.leaving.is_cancelled()
+    }
+
     /// What changes, from now on. A hint for those who watch: the store is the truth.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -130,7 +142,7 @@ impl StockSynchronizationService {
                 Err(error) => Err(error),
             });
         }
-        self.core.wake.notify_one();
+        self.core.wake_for_delivery();
         results
     }
 
@@ -269,7 +281,7 @@ impl StockSynchronizationService {
                     Err(error) => return Err(error),
                 }
             }
-            self.core.wake.notify_one();
+            self.core.wake_for_delivery();
         }
         Ok(retried)
     }
@@ -529,7 +541,7 @@ impl StockSynchronizationService {
             };
             tried_in_all += u64::try_from(tried).unwrap_or(u64::MAX);
             if !deliver.is_empty() {
-                self.core.wake.notify_one();
+                self.core.wake_for_delivery();
             }
             if !more {
                 break;
@@ -600,7 +612,7 @@ impl StockSynchronizationService {
         let Some(key) = deliver else {
             return Ok(false);
         };
-        self.core.wake.notify_one();
+        self.core.wake_for_delivery();
         let Some(waiter) = waiter else {
             return Ok(false);
         };

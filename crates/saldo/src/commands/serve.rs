@@ -35,11 +35,16 @@ const REQUEST_MARGIN: Duration = Duration::from_secs(27);
 /// SIGTERM and Ctrl-C finish what is under way and stop; a second one stops at once. SIGHUP reads the
 /// configuration again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  saldo serve\n  saldo serve --listen 127.0.0.1:9000 --log-format json")]
+#[command(
+    after_help = "Example:\n  saldo serve\n  saldo serve --listen 127.0.0.1:9000 --log-format json\n  saldo serve --role worker"
+)]
 pub(crate) struct Arguments {
     /// Where to listen, instead of the configured address; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    /// What this instance does: all, api or worker.
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
     /// How log lines are written: auto, human or json.
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -51,6 +56,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let mut hangups = listen(SignalKind::hangup())?;
     let overrides = Overrides {
         listen: arguments.listen,
+        role: arguments.role,
         log_format: arguments.log_format,
         ..context.overrides()
     };
@@ -68,7 +74,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         .with_context(|| format!("saldo cannot listen on {address}; set listen to a free address"))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let engine = Engine::start(engine_options(&loaded.config, SharedStore::clone(&store))?);
-    let alerts = alerting::start(&loaded.config, &engine.service(), address)?;
+    let alerts = if loaded.config.server_role().works() {
+        Some(alerting::start(&loaded.config, &engine.service(), address)?)
+    } else {
+        None
+    };
     report_post::start(&loaded.config, &engine.service(), address)?;
 
     let stop = CancellationToken::new();
@@ -77,6 +87,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         router = telemetry::traced(router);
     }
     let mut server = tokio::spawn(saldo_web::serve(listener, router, stop.clone().cancelled_owned()));
+    let stop_delay = Duration::from_millis(loaded.config.stop_delay_ms);
     let mut running = Running::new(loaded, overrides, log_filter, SharedStore::clone(&store));
     announce(address, has_keys, context)?;
 
@@ -92,14 +103,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     };
     notify("STOPPING=1");
     tracing::info!("stopping: what is under way is finished; a second signal stops at once");
-    stop.cancel();
     let drain = async {
+        if ended.is_ok() {
+            // Whoever asks /readyz sends nothing more before the door closes.
+            engine.service().take_leave();
+            tokio::time::sleep(stop_delay).await;
+        }
+        stop.cancel();
         if ended.is_ok()
             && let Err(error) = (&mut server).await
         {
             tracing::error!(%error, "the server did not end well");
         }
-        alerts.stop().await;
+        if let Some(alerts) = alerts {
+            alerts.stop().await;
+        }
         engine.stop().await;
         let closed = store.close().await;
         if let Some(telemetry) = telemetry {
@@ -155,6 +173,7 @@ fn web_options(config: &Config, address: SocketAddr) -> WebOptions {
     WebOptions {
         open: address.ip().is_loopback(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        takes_in: config.server_role().takes_in(),
         request_timeout: Duration::from_millis(config.intake.immediate_timeout_ms) + REQUEST_MARGIN,
         language: config.report_language(),
         ..WebOptions::default()
