@@ -104,14 +104,39 @@ pub struct Circuit {
     outage: Option<Outage>,
 }
 
+/// What instances tell each other of an outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownOutage {
+    /// When the circuit opened.
+    pub opened_at: Timestamp,
+    /// The wait before the next probe, as it stands after the doublings, in seconds.
+    pub wait_seconds: u32,
+    /// When it may be probed next.
+    pub probe_due_at: Timestamp,
+}
+
+/// Who finds out whether an outage is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbedBy {
+    /// Nobody does.
+    Nobody,
+    /// Whoever asks.
+    Ourselves,
+    /// Another instance, whose probe is forgotten at that moment.
+    Another {
+        /// The moment.
+        until: Timestamp,
+    },
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Outage {
     opened_at: Timestamp,
     /// The wait before the next probe, as it stands after the doublings.
     wait: SignedDuration,
     probe_due_at: Timestamp,
-    /// The probe under way, and when it is forgotten.
-    under_way: Option<(Probe, Timestamp)>,
+    /// The probe under way, and when it is forgotten. Without a name it is another instance's.
+    under_way: Option<(Option<Probe>, Timestamp)>,
 }
 
 fn later(now: Timestamp, wait: SignedDuration) -> Timestamp {
@@ -187,7 +212,7 @@ impl Circuit {
         }
         let probe = Probe(self.probes);
         self.probes = self.probes.wrapping_add(1);
-        outage.under_way = Some((probe, later(now, deadline)));
+        outage.under_way = Some((Some(probe), later(now, deadline)));
         Permit::Probe(probe)
     }
 
@@ -259,6 +284,47 @@ impl Circuit {
         }
     }
 
+    /// What others may know of it while it is open, as precise as moments are stored.
+    #[must_use]
+    pub fn known_outage(&self) -> Option<KnownOutage> {
+        let microsecond =
+            |moment: Timestamp| Timestamp::from_microsecond(moment.as_microsecond()).unwrap_or(moment);
+        self.outage.as_ref().map(|outage| KnownOutage {
+            opened_at: microsecond(outage.opened_at),
+            wait_seconds: u32::try_from(outage.wait.as_secs()).unwrap_or(u32::MAX),
+            probe_due_at: microsecond(outage.probe_due_at),
+        })
+    }
+
+    /// When the probe is forgotten that was given out here and is still under way.
+    #[must_use]
+    pub fn probing_until(&self) -> Option<Timestamp> {
+        let outage = self.outage.as_ref()?;
+        outage.under_way.and_then(|(probe, until)| probe.map(|_| until))
+    }
+
+    /// Takes over what another instance found out. A probe given out here stays under way unless another instance
+    /// probes: then its end counts for nothing.
+    pub fn take_over(&mut self, known: KnownOutage, probed_by: ProbedBy) {
+        if !self.policy.enabled {
+            return;
+        }
+        let own = self
+            .outage
+            .as_ref()
+            .and_then(|outage| outage.under_way)
+            .filter(|(probe, _)| probe.is_some());
+        self.outage = Some(Outage {
+            opened_at: known.opened_at,
+            wait: seconds(known.wait_seconds),
+            probe_due_at: known.probe_due_at,
+            under_way: match probed_by {
+                ProbedBy::Another { until } => Some((None, until)),
+                ProbedBy::Nobody | ProbedBy::Ourselves => own,
+            },
+        });
+    }
+
     /// Since when it is open, half open included.
     #[must_use]
     pub fn opened_at(&self) -> Option<Timestamp> {
@@ -269,7 +335,7 @@ impl Circuit {
 impl Outage {
     /// Whether a permit is that of the probe under way.
     fn is_under_way(&self, permit: Permit) -> bool {
-        matches!((permit, self.under_way), (Permit::Probe(told), Some((probe, _))) if told == probe)
+        matches!((permit, self.under_way), (Permit::Probe(told), Some((probe, _))) if Some(told) == probe)
     }
 }
 
@@ -409,6 +475,40 @@ mod tests {
         assert_eq!(circuit.state(), CircuitState::HalfOpen);
         circuit.failed_transiently(second, at(72));
         assert_eq!(circuit.may_call(at(72)), Permit::No { until: at(92) });
+    }
+
+    #[test]
+    fn what_another_instance_found_out_is_taken_over() {
+        let (here, mut there) = (open(), Circuit::new(CircuitPolicy::default()));
+        let known = here.known_outage().unwrap();
+        there.take_over(known, ProbedBy::Nobody);
+        assert_eq!(there.may_call(at(1)), Permit::No { until: at(10) });
+        assert_eq!(there.known_outage(), Some(known));
+        there.take_over(known, ProbedBy::Another { until: at(70) });
+        assert_eq!(there.state(), CircuitState::HalfOpen);
+        assert_eq!(there.probing_until(), None);
+        assert!(
+            matches!(there.may_call(at(11)), Permit::No { .. }),
+            "it is probed elsewhere"
+        );
+        there.take_over(known, ProbedBy::Nobody);
+        let permit = probe(&mut there, 11);
+        assert_eq!(there.probing_until(), Some(at(71)));
+        there.take_over(known, ProbedBy::Nobody);
+        assert_eq!(there.probing_until(), Some(at(71)), "the others hear of it later");
+        there.take_over(known, ProbedBy::Another { until: at(75) });
+        there.failed_transiently(permit, at(12));
+        assert_eq!(
+            there.known_outage(),
+            Some(known),
+            "another one was faster: the end of this one counts for nothing"
+        );
+        let mut off = Circuit::new(CircuitPolicy {
+            enabled: false,
+            ..CircuitPolicy::default()
+        });
+        off.take_over(known, ProbedBy::Nobody);
+        assert_eq!(off.may_call(at(1)), Permit::Yes);
     }
 
     #[test]

@@ -39,6 +39,16 @@ impl TokenBucket {
         }
     }
 
+    /// Changes how fast tokens come, and how many it holds at most. What it holds stays, as far as there is room.
+    pub fn change(&mut self, token_nanoseconds: u64, burst: u32) {
+        let token = i64::try_from(token_nanoseconds).unwrap_or(i64::MAX).max(1);
+        let full = token.saturating_mul(i64::from(burst.max(1)));
+        let held = i128::from(self.held_nanoseconds) * i128::from(token) / i128::from(self.token_nanoseconds);
+        self.held_nanoseconds = i64::try_from(held).unwrap_or(i64::MAX).min(full);
+        self.full_nanoseconds = full;
+        self.token_nanoseconds = token;
+    }
+
     /// Takes one token. A clock set back neither takes nor gives any; one set forward fills the bucket at most.
     ///
     /// # Errors
@@ -88,6 +98,12 @@ impl Flight {
     #[must_use]
     pub const fn free(&self) -> usize {
         self.max_in_flight.saturating_sub(self.in_flight)
+    }
+
+    /// Slots that calls use.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// How many further calls an account may begin now, if no other account does.
@@ -198,6 +214,18 @@ mod tests {
         let mut bucket = TokenBucket::new(10, 4);
         assert_eq!(taken_at_once(&mut bucket, Timestamp::MIN), 4);
         assert_eq!(taken_at_once(&mut bucket, Timestamp::MAX), 4);
+    }
+
+    #[test]
+    fn a_rate_that_changes_keeps_the_tokens_as_far_as_there_is_room() {
+        let mut bucket = TokenBucket::new(10, 4);
+        assert_eq!(bucket.take(at(0)), Ok(()));
+        bucket.change(200_000_000, 2);
+        assert_eq!(taken_at_once(&mut bucket, at(0)), 2);
+        assert_eq!(bucket.take(at(0)), Err(SignedDuration::from_millis(200)));
+        bucket.change(100_000_000, 4);
+        assert_eq!(bucket.take(at(0)), Err(SignedDuration::from_millis(100)));
+        assert_eq!(taken_at_once(&mut bucket, at(10_000)), 4);
     }
 
     #[test]

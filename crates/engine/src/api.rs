@@ -9,6 +9,7 @@ use saldo_domain::ids::{AccountId, AlertId, OperationId, ReviewId, RunId};
 use saldo_domain::operation::Operation;
 use saldo_domain::review::Review;
 use saldo_domain::rollout::Rollout;
+use saldo_store::instances::{AttemptCounts, ServerRole};
 use saldo_store::query::Counts;
 
 /// Who asks, and how.
@@ -144,6 +145,46 @@ pub struct Status {
     pub discrepancies_open: u64,
     /// Alerts that have not ended, the newest first, at most 100.
     pub alerts: Vec<Alert>,
+    /// The running servers, by name and start; without those of which nobody told for a minute.
+    pub instances: Vec<InstanceStatus>,
+    /// The one that leads.
+    pub leader: Option<LeaderStatus>,
+}
+
+/// A running server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceStatus {
+    /// Another one for each start.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The version that it runs.
+    pub version: String,
+    /// What it does.
+    pub role: ServerRole,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it last told of itself.
+    pub heartbeat_at: Timestamp,
+    /// Whether that was too long ago.
+    pub is_silent: bool,
+    /// Whether it leads.
+    pub is_leader: bool,
+    /// Deliveries under way at the heartbeat.
+    pub deliveries: u64,
+    /// What it alone may do now: tasks by name, and pulling orders.
+    pub tasks: Vec<String>,
+}
+
+/// The instance that starts scheduled tasks, pulls orders and looks for alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaderStatus {
+    /// Its id.
+    pub id: String,
+    /// Grows by one each time that another one leads.
+    pub term: u64,
+    /// Until when it leads, unless that is renewed.
+    pub until: Timestamp,
 }
 
 /// What to reconcile. Without bounds, every order of every account.
@@ -261,6 +302,32 @@ pub struct SuccessRate {
     pub attempts: u64,
     /// Successes by attempts; none without attempts.
     pub rate: Option<f64>,
+}
+
+impl SuccessRate {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of half an hour are far below 2^52"
+    )]
+    pub(crate) fn new(window_minutes: u32, counts: AttemptCounts) -> Self {
+        let AttemptCounts {
+            attempts, successes, ..
+        } = counts;
+        Self {
+            window_minutes,
+            attempts,
+            rate: (attempts > 0).then(|| successes as f64 / attempts as f64),
+        }
+    }
+}
+
+/// The mean time of what needed a retry, in seconds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of half an hour's deliveries are far below 2^52"
+)]
+pub(crate) fn average_retry_seconds(counts: AttemptCounts) -> Option<f64> {
+    (counts.retried > 0).then(|| counts.retried_ms as f64 / counts.retried as f64 / 1_000.0)
 }
 
 /// Percentiles of the delay of calls, in milliseconds; none without calls.

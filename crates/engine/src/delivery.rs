@@ -20,6 +20,7 @@ use tracing::field::Empty;
 
 use crate::api::{Event, ProcessingResult};
 use crate::attempt::{self, Attempt};
+use crate::circuits;
 use crate::clock::until;
 use crate::engine::Core;
 use crate::gate::{CallEnd, ClaimBounds, Gate, Permits, Turn};
@@ -43,7 +44,7 @@ pub(crate) async fn dispatch(core: Arc<Core>, stop: CancellationToken) {
             attempts.join_next().await;
             continue;
         }
-        let turn = core.gate().turn(core.now());
+        let turn = circuits::turn(&core).await;
         let sleep_until = match turn {
             Turn::Wait { until } => until,
             Turn::Claim(bounds) => {
@@ -115,9 +116,20 @@ async fn claim(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, StoreErro
         Ok(claims) if claims.is_empty() && permits.is_probe() => claim_early(core, only).await,
         claimed => claimed,
     };
+    note_claims(core, &claimed, permits, only);
+    circuits::tell(core).await;
+    claimed
+}
+
+fn note_claims(
+    core: &Core,
+    claimed: &Result<Vec<Claim>, StoreError>,
+    permits: Permits,
+    only: Option<AccountId>,
+) {
     let now = core.now();
     let mut gate = core.gate();
-    match &claimed {
+    match claimed {
         Ok(claims) => {
             for claim in claims {
                 gate.started(claim.key.account, now);
@@ -127,8 +139,6 @@ async fn claim(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, StoreErro
             gate.learn(only, CallEnd::NotMade, permits, now);
         }
     }
-    drop(gate);
-    claimed
 }
 
 async fn claim_due(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, StoreError> {
@@ -262,6 +272,7 @@ async fn run(
     };
     core.wake.notify_one();
     note(&core, &claim, &outcome, took_ms);
+    circuits::tell(&core).await;
     settle(&core, &claim, outcome.clone(), took_ms).await;
     if reopened.is_any() {
         outages::ended(&core, &reopened).await;
@@ -316,8 +327,8 @@ fn note(core: &Core, claim: &Claim, outcome: &AttemptOutcome, took_ms: u64) {
     let mut statistics = core.statistics();
     statistics.attempt(core.now(), took_ms, error);
     if *outcome == AttemptOutcome::Delivered && claim.is_retry {
-        let seconds = core.now().duration_since(claim.owed_since).as_secs_f64();
-        statistics.retried(core.now(), seconds);
+        let after = core.now().duration_since(claim.owed_since).as_millis();
+        statistics.retried(core.now(), u64::try_from(after).unwrap_or(0));
     }
     drop(statistics);
     match error {
@@ -382,7 +393,7 @@ pub(crate) async fn round(
         if stop.is_cancelled() {
             return Ok(result);
         }
-        let turn = core.gate().turn(core.now());
+        let turn = circuits::turn(core).await;
         let bounds = match turn {
             Turn::Claim(bounds) => bounds,
             // Only a rate or other calls in the way are worth waiting for; a shut service is not.

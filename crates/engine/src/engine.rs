@@ -21,8 +21,11 @@ use uuid::Uuid;
 
 use crate::api::{Event, ReconciliationProgress};
 use crate::clock::Clock;
-use crate::gate::Gate;
+use crate::gate::{Gate, ShareUntil};
+use crate::instances;
+use crate::leader::{self, Leadership};
 use crate::metrics::Metrics;
+use crate::pace::Share;
 use crate::reports::ReportDesk;
 use crate::service::StockSynchronizationService;
 use crate::settings::Settings;
@@ -71,8 +74,14 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     live_orders: Mutex<Option<bool>>,
     events: broadcast::Sender<Event>,
-    /// Names this instance in leases.
+    /// Names this start of this instance, in leases and elsewhere.
     pub(crate) instance: String,
+    /// Makes it look at the other instances at once.
+    pub(crate) look: Notify,
+    /// Circuits are told and taken over by one at a time.
+    pub(crate) circuits: tokio::sync::Mutex<()>,
+    /// The right to lead, while it is held.
+    pub(crate) leadership: watch::Sender<Option<Leadership>>,
     /// Told when the engine stops: what takes long looks at it from time to time.
     pub(crate) stop: CancellationToken,
     /// What outlives its caller, waited for at a stop.
@@ -155,9 +164,10 @@ impl Engine {
     /// [`StockSynchronizationService::process_pending_operations`].
     #[must_use]
     pub fn service_only(options: EngineOptions) -> StockSynchronizationService {
-        let gate = Gate::new(&options.settings);
         // A stream of its own: what is drawn for jitter does not depend on it.
         let instance = ChaCha8Rng::seed_from_u64(!options.seed).random();
+        let instance = Uuid::from_u128(instance).to_string();
+        let gate = Gate::new(&options.settings, &instance);
         let core = Core {
             started_at: options.clock.now(),
             statistics: Mutex::new(Statistics::new(options.settings.window_minutes)),
@@ -173,7 +183,10 @@ impl Engine {
             waiters: Waiters::default(),
             live_orders: Mutex::new(None),
             events: broadcast::Sender::new(EVENTS_KEPT),
-            instance: Uuid::from_u128(instance).to_string(),
+            instance,
+            look: Notify::new(),
+            circuits: tokio::sync::Mutex::new(()),
+            leadership: watch::Sender::new(None),
             stop: CancellationToken::new(),
             runs: TaskTracker::new(),
             reconciling: tokio::sync::Mutex::new(()),
@@ -194,17 +207,18 @@ impl Engine {
         let service = Self::service_only(options);
         let core = Arc::clone(service.core());
         let stop = core.stop.clone();
-        let tasks = vec![
-            tokio::spawn(delivery::dispatch(Arc::clone(&core), stop.clone())),
-            tokio::spawn(outages::watch(Arc::clone(&core), stop.clone())),
-            tokio::spawn(wishes::watch(service.clone(), stop.clone())),
-            tokio::spawn(unpaid::watch(service.clone(), stop.clone())),
-            tokio::spawn(sweep(service.clone(), stop.clone())),
-            tokio::spawn(poller::watch(service.clone(), stop.clone())),
-            tokio::spawn(reconciliation::take_up(service.clone(), stop.clone())),
-            tokio::spawn(tasks::watch(service.clone(), stop.clone())),
-            tokio::spawn(acquaint(core, stop.clone())),
+        // No call before it is known which other instances there are, and which circuits are open.
+        core.gate().set_share(Share::WHOLE, ShareUntil::NotYet);
+        let mut tasks = vec![
+            tokio::spawn(instances::watch(Arc::clone(&core), stop.clone())),
+            tokio::spawn(acquaint(Arc::clone(&core), stop.clone())),
         ];
+        if core.settings.role.works() {
+            tasks.extend(Self::work(&service, &stop));
+        }
+        if core.settings.role.works() && core.settings.may_lead {
+            tasks.push(tokio::spawn(leader::watch(core, stop.clone())));
+        }
         Self {
             service,
             stop,
@@ -213,10 +227,32 @@ impl Engine {
         }
     }
 
+    /// The tasks of an instance that works off what is owed.
+    fn work(service: &StockSynchronizationService, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+        let core = service.core();
+        vec![
+            tokio::spawn(delivery::dispatch(Arc::clone(core), stop.clone())),
+            tokio::spawn(outages::watch(Arc::clone(core), stop.clone())),
+            tokio::spawn(wishes::watch(service.clone(), stop.clone())),
+            tokio::spawn(unpaid::watch(service.clone(), stop.clone())),
+            tokio::spawn(sweep(service.clone(), stop.clone())),
+            tokio::spawn(poller::watch(service.clone(), stop.clone())),
+            tokio::spawn(reconciliation::take_up(service.clone(), stop.clone())),
+            tokio::spawn(tasks::watch(service.clone(), stop.clone())),
+        ]
+    }
+
     /// The front.
     #[must_use]
     pub fn service(&self) -> StockSynchronizationService {
         self.service.clone()
+    }
+
+    /// Ends at once, whatever it does, as a crash would: for simulations.
+    pub fn abort(self) {
+        for task in self.tasks {
+            task.abort();
+        }
     }
 
     /// Stops: claims nothing more, finishes what is in flight, returns the rest. What does not end in time is
@@ -229,6 +265,7 @@ impl Engine {
         if tokio::time::timeout(self.stop_within, all).await.is_err() {
             tracing::warn!("some calls did not end in time; their leases will");
         }
+        instances::leave(self.service.core()).await;
     }
 }
 

@@ -1,14 +1,21 @@
 //! Who may call now: circuits, rates, bounded flight, and fair turns between accounts.
 
+mod sharing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::circuit::{Circuit, CircuitPolicy, CircuitState, Permit, Transition};
 use saldo_domain::ids::AccountId;
 use saldo_domain::pacing::Flight;
+use saldo_store::circuits::CircuitSubject;
+use tokio::time::Instant;
 
-use crate::pace::{AccountPaces, Pace};
+use crate::pace::{AccountPaces, Pace, Share};
 use crate::settings::Settings;
+use sharing::Mirrored;
+
+pub(crate) use sharing::Change;
 
 /// What the dispatcher does next.
 #[derive(Debug)]
@@ -118,6 +125,23 @@ pub(crate) struct Gate {
     reading_pace: Pace,
     /// Calls that deliveries have in hand before others may take theirs.
     kept_for_deliveries: usize,
+    /// Until when this instance may use its share of the rates.
+    share_until: ShareUntil,
+    /// Names this instance where circuits are shared.
+    instance: String,
+    /// What the other instances can read of open circuits.
+    mirrored: BTreeMap<CircuitSubject, Mirrored>,
+}
+
+/// Until when a share of the rates may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShareUntil {
+    /// It is not known yet which instances there are besides.
+    NotYet,
+    /// Until this moment, unless it is confirmed before.
+    Moment(Instant),
+    /// There are no others.
+    Always,
 }
 
 /// How soon a call that found no free slot looks again, in milliseconds.
@@ -129,7 +153,7 @@ const READING_SHARE: u32 = 10;
 const PROBE_AFTER_OUTAGE_SECONDS: u32 = 1;
 
 impl Gate {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, instance: &str) -> Self {
         let max_in_flight = settings.max_in_flight.max(1);
         let slots = u32::try_from(max_in_flight).unwrap_or(u32::MAX);
         let (rate, account_rate) = (settings.requests_per_second, settings.account_requests_per_second);
@@ -149,7 +173,33 @@ impl Gate {
             reading_max: max_in_flight.div_ceil(4),
             reading_pace: Pace::new(rate / READING_SHARE, 1),
             kept_for_deliveries: usize::try_from(burst / 4).unwrap_or(usize::MAX),
+            share_until: ShareUntil::Always,
+            instance: instance.to_owned(),
+            mirrored: BTreeMap::new(),
         }
+    }
+
+    /// Begins to make calls, stops to, or goes on, at a share of the rates.
+    pub(crate) fn set_share(&mut self, share: Share, until: ShareUntil) {
+        self.share_until = until;
+        self.pace.set_share(share);
+        self.reading_pace.set_share(share);
+        self.account_paces.set_share(share);
+        self.kept_for_deliveries = self.pace.burst() / 4;
+    }
+
+    /// Whether calls may be made at all, as far as other instances are concerned.
+    pub(crate) fn has_share(&self) -> bool {
+        match self.share_until {
+            ShareUntil::NotYet => false,
+            ShareUntil::Moment(until) => Instant::now() < until,
+            ShareUntil::Always => true,
+        }
+    }
+
+    /// Calls under way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.flight.in_flight()
     }
 
     /// Begins a call that is no delivery, when it may begin now. It yields to deliveries, and is never kept waiting
@@ -161,7 +211,7 @@ impl Gate {
         if self.is_shut_for(account) {
             return ReadingTurn::Shut;
         }
-        if self.reading >= self.reading_max || self.flight.free() == 0 {
+        if self.reading >= self.reading_max || self.flight.free() == 0 || !self.has_share() {
             return wait(SignedDuration::from_millis(SLOT_WAIT_MILLISECONDS));
         }
         let own = self.account_paces.limited(now);
@@ -197,7 +247,7 @@ impl Gate {
 
     /// What may be claimed now.
     pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
-        if self.flight.free() == 0 {
+        if self.flight.free() == 0 || !self.has_share() {
             return Turn::Wait { until: None };
         }
         let credentials = self.credentials.may_call(now);

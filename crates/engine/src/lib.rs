@@ -20,6 +20,8 @@ mod pace;
 
 mod gate;
 
+mod circuits;
+
 mod delivery;
 
 mod attempt;
@@ -44,6 +46,10 @@ mod modes;
 
 mod leases;
 
+mod instances;
+
+mod leader;
+
 pub mod tasks;
 
 mod reports;
@@ -61,9 +67,9 @@ mod metrics;
 mod engine;
 
 pub use api::{
-    Caller, Event, Health, Latency, ProcessingResult, ReconciliationProgress, ReconciliationRequest,
-    ReconciliationResult, RemoteFlag, ResolveResult, RollbackResult, Status, SuccessRate, SyncResult,
-    TaskStatus,
+    Caller, Event, Health, InstanceStatus, Latency, LeaderStatus, ProcessingResult, ReconciliationProgress,
+    ReconciliationRequest, ReconciliationResult, RemoteFlag, ResolveResult, RollbackResult, Status,
+    SuccessRate, SyncResult, TaskStatus,
 };
 pub use bringing::Compared;
 pub use engine::{Engine, EngineOptions};

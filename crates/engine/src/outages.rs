@@ -11,6 +11,7 @@ use saldo_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Event;
+use crate::circuits;
 use crate::engine::Core;
 use crate::gate::{CallEnd, Gate, Permits, Reopened};
 
@@ -21,6 +22,7 @@ const WATCH_SECONDS: u64 = 30;
 pub(crate) async fn probe(core: &Arc<Core>, account: Option<AccountId>, permits: Permits) {
     let end = ask(core, account).await;
     let reopened = core.gate().learn(account, end, permits, core.now());
+    circuits::tell(core).await;
     if reopened.is_any() {
         ended(core, &reopened).await;
     }
@@ -47,6 +49,8 @@ async fn ask(core: &Core, account: Option<AccountId>) -> CallEnd {
 /// Accounts that were unusable before a restart stay shut until a probe finds them back, so that their reviews
 /// close themselves.
 async fn remember_unusable_accounts(core: &Core) -> Result<(), StoreError> {
+    // What the circuits remember is more than what the reviews do.
+    circuits::look(core).await?;
     let reviews = core.store.open_wide_reviews().await?;
     let now = core.now();
     for review in reviews
@@ -57,6 +61,7 @@ async fn remember_unusable_accounts(core: &Core) -> Result<(), StoreError> {
             core.gate().remember_unusable(account, now);
         }
     }
+    circuits::tell(core).await;
     core.wake.notify_one();
     Ok(())
 }
@@ -64,6 +69,7 @@ async fn remember_unusable_accounts(core: &Core) -> Result<(), StoreError> {
 /// Asks about one account at once, because a person says that it works again.
 pub(crate) async fn probe_account(core: &Arc<Core>, account: AccountId) {
     core.gate().reopen_account(account);
+    circuits::tell(core).await;
     probe(core, Some(account), Gate::free_permits()).await;
     core.wake.notify_one();
 }
@@ -104,6 +110,7 @@ pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(std::time::Duration::from_secs(WATCH_SECONDS)) => {}
         }
+        circuits::tell(&core).await;
         if let Err(error) = look(&core).await {
             tracing::warn!(%error, "outages could not be looked at");
         }

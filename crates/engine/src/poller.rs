@@ -30,8 +30,8 @@ const TOGETHER: usize = 4;
 const DISCOVER_SECONDS: u64 = 300;
 /// The longest wait after failures, in seconds.
 const BACKOFF_SECONDS_MAX: u64 = 600;
-/// How long to wait while another instance pulls, in seconds.
-const OTHER_INSTANCE_SECONDS: u64 = 30;
+/// How long to wait while another instance still pulls, in seconds.
+const OTHER_INSTANCE_SECONDS: u64 = 5;
 
 /// Pulls orders of all accounts, until told to stop.
 pub(crate) async fn watch(service: StockSynchronizationService, stop: CancellationToken) {
@@ -48,6 +48,9 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
     while !stop.is_cancelled() {
         let poked = core.poll.notified();
         let round = async {
+            if held.is_none() {
+                core.leading().await;
+            }
             if lead(core, &mut held).await? {
                 poller.round().await
             } else {
@@ -76,8 +79,14 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
     }
 }
 
-/// Whether this instance is the one that pulls.
+/// Whether this instance is the one that pulls: it leads, and the one before has ended.
 async fn lead(core: &Arc<Core>, held: &mut Option<Held>) -> Result<bool, StoreError> {
+    if !core.leads() {
+        if let Some(held) = held.take() {
+            held.release().await;
+        }
+        return Ok(false);
+    }
     if held.as_ref().is_none_or(|held| held.lost().is_cancelled()) {
         *held = Held::take(core, "poller").await?;
     }

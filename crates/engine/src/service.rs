@@ -20,15 +20,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::api::{
-    Caller, Event, Health, ProcessingResult, RemoteFlag, ResolveResult, RollbackResult, Status, SyncResult,
+    Caller, Event, Health, ProcessingResult, RemoteFlag, ResolveResult, RollbackResult, Status, SuccessRate,
+    SyncResult, average_retry_seconds,
 };
 use crate::engine::Core;
 use crate::trace::TRACE_TARGET;
 use crate::waiters::Waiter;
-use crate::{delivery, outages, wishes};
+use crate::{delivery, instances, outages, wishes};
 
 /// Rounds of trying again what waits for one SKU or offer, each of a bounded number of orders.
 const WAITING_ROUNDS_MAX: usize = 1_000;
+
+/// How soon one that waits for a delivery looks whether another instance made it: where only others deliver.
+const LOOK_FIRST: Duration = Duration::from_millis(20);
+/// The same where this instance most likely makes it itself.
+const LOOK_BESIDE_OWN_WORK: Duration = Duration::from_millis(200);
+/// The longest wait between two looks: they double.
+const LOOK_LAST: Duration = Duration::from_millis(320);
 
 /// Keeps stock and the orders service in balance. Cheap to clone; all clones are one service.
 #[derive(Clone)]
@@ -458,9 +466,10 @@ impl StockSynchronizationService {
         let last_reconciliation = self.last_reconciliation().await?;
         let open = self.core.store.open_discrepancies().await?;
         let alerts = self.open_alerts().await?;
+        let (instances, leader, attempts) = instances::status(&self.core, now).await?;
         let circuit = self.core.gate().circuit_state();
-        let mut statistics = self.core.statistics();
-        let success_rate = statistics.success_rate(now);
+        let statistics = self.core.statistics();
+        let success_rate = SuccessRate::new(settings.window_minutes, attempts);
         let is_degraded = self.core.gate().is_shut()
             || counts.failed > 0
             || counts.stale > 0
@@ -478,7 +487,7 @@ impl StockSynchronizationService {
             started_at: self.core.started_at,
             now,
             success_rate,
-            average_retry_seconds: statistics.average_retry_seconds(),
+            average_retry_seconds: average_retry_seconds(attempts),
             circuit,
             live_orders: self.core.live_orders(),
             latency: statistics.latency(),
@@ -488,6 +497,8 @@ impl StockSynchronizationService {
             last_reconciliation,
             discrepancies_open: open.iter().map(|(_, _, count)| count).sum(),
             alerts,
+            instances,
+            leader,
         })
     }
 
@@ -601,8 +612,31 @@ impl StockSynchronizationService {
             return Ok(true);
         }
         let longest = Duration::from_millis(self.core.settings.immediate_timeout_ms);
-        waiter.wait(longest).await;
+        if self.core.store.is_shared() {
+            tokio::select! {
+                () = waiter.wait(longest) => {}
+                settled = self.settled_elsewhere(key) => settled?,
+            }
+        } else {
+            waiter.wait(longest).await;
+        }
         Ok(true)
+    }
+
+    /// Waits until nothing is due for an order: another instance may make its delivery, and tells nobody here.
+    async fn settled_elsewhere(&self, key: &OrderKey) -> Result<(), StoreError> {
+        let mut wait = if self.core.settings.role.works() {
+            LOOK_BESIDE_OWN_WORK
+        } else {
+            LOOK_FIRST
+        };
+        loop {
+            tokio::time::sleep(wait).await;
+            if !self.is_owed(key).await? {
+                return Ok(());
+            }
+            wait = (wait * 2).min(LOOK_LAST);
+        }
     }
 
     async fn is_owed(&self, key: &OrderKey) -> Result<bool, StoreError> {

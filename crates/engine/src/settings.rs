@@ -3,12 +3,19 @@
 use jiff::Timestamp;
 use saldo_domain::circuit::CircuitPolicy;
 use saldo_domain::rollout::Mode;
+use saldo_store::instances::ServerRole;
 
 use crate::tasks::Schedule;
 
 /// Bounds and periods of the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// What people call this instance.
+    pub instance_name: String,
+    /// Whether it takes in, works off, or both.
+    pub role: ServerRole,
+    /// Whether it may lead the others: a command that ends soon should not.
+    pub may_lead: bool,
     /// How long an answer waits for the immediate attempt, in milliseconds.
     pub immediate_timeout_ms: u64,
     /// How long one call of the orders service may take, in milliseconds.
@@ -100,6 +107,9 @@ impl Default for Retention {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            instance_name: "saldo".to_owned(),
+            role: ServerRole::All,
+            may_lead: true,
             immediate_timeout_ms: 3_000,
             call_timeout_ms: 10_000,
             list_timeout_ms: 40_000,

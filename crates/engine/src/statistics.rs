@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use saldo_store::instances::AttemptCounts;
 
-use crate::api::{Latency, SuccessRate};
+use crate::api::Latency;
 
 /// Upper bounds of the delay's slots, in milliseconds.
 const DELAY_BOUNDS_MS: [u64; 14] = [
@@ -18,7 +19,7 @@ struct Minute {
     attempts: u64,
     successes: u64,
     retried: u64,
-    retried_seconds: f64,
+    retried_ms: u64,
     delays: [u64; DELAY_BOUNDS_MS.len()],
 }
 
@@ -50,7 +51,7 @@ impl Statistics {
                 attempts: 0,
                 successes: 0,
                 retried: 0,
-                retried_seconds: 0.0,
+                retried_ms: 0,
                 delays: [0; DELAY_BOUNDS_MS.len()],
             });
         }
@@ -70,37 +71,23 @@ impl Statistics {
         }
     }
 
-    /// What needed a retry was confirmed after so many seconds.
-    pub(crate) fn retried(&mut self, now: Timestamp, seconds: f64) {
+    /// What needed a retry was confirmed after so many milliseconds.
+    pub(crate) fn retried(&mut self, now: Timestamp, after_ms: u64) {
         let minute = self.minute(now);
         minute.retried += 1;
-        minute.retried_seconds += seconds.max(0.0);
+        minute.retried_ms = minute.retried_ms.saturating_add(after_ms);
     }
 
-    pub(crate) fn success_rate(&mut self, now: Timestamp) -> SuccessRate {
+    /// What was counted within the window.
+    pub(crate) fn counts(&mut self, now: Timestamp) -> AttemptCounts {
         self.minute(now);
-        let attempts: u64 = self.minutes.iter().map(|minute| minute.attempts).sum();
-        let successes: u64 = self.minutes.iter().map(|minute| minute.successes).sum();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "counts of half an hour are far below 2^52"
-        )]
-        let rate = (attempts > 0).then(|| successes as f64 / attempts as f64);
-        SuccessRate {
-            window_minutes: self.window_minutes,
-            attempts,
-            rate,
+        let sum = |of: fn(&Minute) -> u64| self.minutes.iter().map(of).sum();
+        AttemptCounts {
+            attempts: sum(|minute| minute.attempts),
+            successes: sum(|minute| minute.successes),
+            retried: sum(|minute| minute.retried),
+            retried_ms: sum(|minute| minute.retried_ms),
         }
-    }
-
-    pub(crate) fn average_retry_seconds(&self) -> Option<f64> {
-        let count: u64 = self.minutes.iter().map(|minute| minute.retried).sum();
-        let seconds: f64 = self.minutes.iter().map(|minute| minute.retried_seconds).sum();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "counts of half an hour are far below 2^52"
-        )]
-        (count > 0).then(|| seconds / count as f64)
     }
 
     pub(crate) fn latency(&self) -> Latency {
@@ -142,7 +129,8 @@ mod tests {
         let begin = Timestamp::from_second(1_700_000_000).unwrap();
         statistics.attempt(begin, 3, None);
         statistics.attempt(begin, 700, Some("503"));
-        assert_eq!(statistics.success_rate(begin).rate, Some(0.5));
+        let counts = statistics.counts(begin);
+        assert_eq!((counts.attempts, counts.successes), (2, 1));
         assert_eq!(
             statistics.latency(),
             Latency {
@@ -151,7 +139,7 @@ mod tests {
             }
         );
         let later = begin + jiff::SignedDuration::from_mins(31);
-        assert_eq!(statistics.success_rate(later).attempts, 0);
+        assert_eq!(statistics.counts(later).attempts, 0);
         assert_eq!(statistics.last_error(), Some("503"));
     }
 }

@@ -108,6 +108,11 @@ async fn states(core: &Core) -> Result<BTreeMap<String, TaskState>, StoreError> 
 /// Runs what is due, until told to stop. What runs then is waited for by whoever stops the engine.
 pub(crate) async fn watch(service: StockSynchronizationService, stop: CancellationToken) {
     loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = service.core().leading() => {}
+        }
         let wait = match look(&service).await {
             Ok(next) => {
                 let longest = Duration::from_secs(LOOK_SECONDS);
@@ -133,6 +138,9 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
 /// Starts what is due, and says when to look again.
 async fn look(service: &StockSynchronizationService) -> Result<Option<Timestamp>, StoreError> {
     let core = service.core();
+    let Some(lead) = core.leads_under() else {
+        return Ok(None);
+    };
     let states = states(core).await?;
     let mut earliest: Option<Timestamp> = None;
     for job in JOBS {
@@ -156,12 +164,11 @@ async fn look(service: &StockSynchronizationService) -> Result<Option<Timestamp>
         if state.and_then(|state| state.next_run_at) != Some(plan.next_run_at) {
             // It is kept, so that a run missed while nothing ran is known.
             let state = state.cloned().unwrap_or_else(|| never_ran(job.name));
-            core.store
-                .put_task_state(&TaskState {
-                    next_run_at: Some(plan.next_run_at),
-                    ..state
-                })
-                .await?;
+            let planned = TaskState {
+                next_run_at: Some(plan.next_run_at),
+                ..state
+            };
+            core.store.put_task_state(&planned, &lead).await?;
         }
         earliest = Some(earliest.map_or(plan.next_run_at, |known| known.min(plan.next_run_at)));
     }
@@ -209,7 +216,7 @@ async fn run(
     state.last_started_at = Some(core.now());
     state.last_due_at = due_at.or(state.last_due_at);
     state.next_run_at = next(core.now());
-    core.store.put_task_state(&state).await?;
+    core.store.put_task_state(&state, held.lease()).await?;
     let span = tracing::trace_span!(target: TRACE_TARGET, "task", task = job.name);
     let ended = tokio::select! {
         biased;
@@ -234,7 +241,8 @@ async fn run(
             state.last_detail = Some(detail);
         }
     }
-    core.store.put_task_state(&state).await?;
+    // Where another instance took it over, what that one does is what is remembered.
+    core.store.put_task_state(&state, held.lease()).await?;
     held.release().await;
     core.tell(Event::Status);
     Ok(true)

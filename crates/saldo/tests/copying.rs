@@ -26,7 +26,7 @@ use saldo_store_sqlite::{SqliteCopying, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 /// What is in each kind of database, and is not copied: it belongs to running servers, or to the schema.
-const NOT_COPIED: &[&str] = &["migration", "lease", "commit_marker"];
+const NOT_COPIED: &[&str] = &["migration", "lease", "instance", "circuit", "commit_marker"];
 
 fn unsafe_options() -> PostgresOptions {
     PostgresOptions {

@@ -12,6 +12,7 @@ mod copying;
 mod counts;
 mod failure;
 mod housekeeping;
+mod instances;
 mod lists;
 mod load;
 mod locks;

@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_reports",
         sql: include_str!("../migrations/0004_reports.sql"),
     },
+    Migration {
+        name: "0005_instances",
+        sql: include_str!("../migrations/0005_instances.sql"),
+    },
 ];
 
 /// How long an instance waits for another one that migrates.

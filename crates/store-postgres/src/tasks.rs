@@ -17,11 +17,11 @@ impl Tasks for PostgresStore {
         self.read(|session| Box::pin(task_states(session))).await
     }
 
-    async fn put_task_state(&self, state: &TaskState) -> Result<(), StoreError> {
-        let state = state.clone();
+    async fn put_task_state(&self, state: &TaskState, under: &TaskLease) -> Result<bool, StoreError> {
+        let (state, under) = (state.clone(), under.clone());
         self.write_all(move |session| {
-            let state = state.clone();
-            Box::pin(async move { put_task_state(session, &state).await })
+            let (state, under) = (state.clone(), under.clone());
+            Box::pin(async move { put_task_state(session, &state, &under).await })
         })
         .await
     }
@@ -69,11 +69,13 @@ async fn task_states(session: &Session) -> Result<Vec<TaskState>, Failure> {
         .await
 }
 
-async fn put_task_state(session: &Session, state: &TaskState) -> Result<(), Failure> {
-    session
+async fn put_task_state(session: &Session, state: &TaskState, under: &TaskLease) -> Result<bool, Failure> {
+    // The lease changes hands before this, or after it.
+    let changed = session
         .run(
-            "INSERT INTO saldo.task_state (name, last_started_at, last_ended_at, last_succeeded, last_detail, \
-             last_due_at, next_run_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+            "WITH held AS (SELECT 1 FROM saldo.lease WHERE name = $8 AND holder = $9 AND term = $10 FOR SHARE) \
+             INSERT INTO saldo.task_state (name, last_started_at, last_ended_at, last_succeeded, last_detail, \
+             last_due_at, next_run_at) SELECT $1, $2, $3, $4, $5, $6, $7 FROM held \
              ON CONFLICT (name) DO UPDATE SET last_started_at = excluded.last_started_at, \
              last_ended_at = excluded.last_ended_at, last_succeeded = excluded.last_succeeded, \
              last_detail = excluded.last_detail, last_due_at = excluded.last_due_at, \
@@ -86,10 +88,13 @@ async fn put_task_state(session: &Session, state: &TaskState) -> Result<(), Fail
                 state.last_detail.as_deref().map(storable),
                 optional_stored(state.last_due_at),
                 optional_stored(state.next_run_at),
+                under.name.as_str(),
+                under.holder.as_str(),
+                under.term.cast_signed(),
             ],
         )
         .await?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 async fn take_lease(

@@ -26,7 +26,8 @@ const EMPTY: &str = "BEGIN; LOCK TABLE commit_marker, orders, log; DELETE FROM o
      DELETE FROM wish; DELETE FROM mapping; DELETE FROM answer; DELETE FROM account; DELETE FROM api_key; \
      DELETE FROM commit_marker; DELETE FROM rollout; DELETE FROM stock_count; DELETE FROM shadow_order; \
      DELETE FROM watermark; DELETE FROM reconciliation_run; DELETE FROM discrepancy; DELETE FROM task_state; \
-     DELETE FROM lease; DELETE FROM alert; DELETE FROM alert_message; DELETE FROM report; COMMIT";
+     DELETE FROM lease; DELETE FROM alert; DELETE FROM alert_message; DELETE FROM report; \
+     DELETE FROM instance; DELETE FROM circuit; COMMIT";
 
 impl Databases {
     async fn take(self: &Arc<Self>) -> Lent {

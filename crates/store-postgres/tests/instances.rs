@@ -241,3 +241,20 @@ async fn what_was_acknowledged_is_stored_once_whatever_becomes_of_the_connection
     );
     assert_eq!(store.check(now()).await.unwrap(), []);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_logged_is_not_done() {
+    let database = shared().database().await;
+    let store = instance(&database, 1).await;
+    let other = shared().connect(&database).await;
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+         AS $$ BEGIN RAISE 'no log'; END $$; \
+         CREATE TRIGGER refuse BEFORE INSERT ON saldo.log FOR EACH ROW EXECUTE FUNCTION refuse()";
+    other.batch_execute(refuse).await.unwrap();
+    store.execute(receive("A", 10)).await.unwrap_err();
+    for table in ["operation", "movement", "balance"] {
+        let counted = format!("SELECT count(*) FROM saldo.{table}");
+        let rows: i64 = other.query_one(&counted, &[]).await.unwrap().get(0);
+        assert_eq!(rows, 0, "{table}");
+    }
+}

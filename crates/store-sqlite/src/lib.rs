@@ -13,6 +13,7 @@ mod counts;
 mod failure;
 pub mod foreign;
 mod housekeeping;
+mod instances;
 mod lists;
 mod load;
 mod lock;

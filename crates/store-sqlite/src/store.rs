@@ -540,7 +540,8 @@ fn end_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
     let of_deliveries = "UPDATE orders INDEXED BY delivery_due SET due_at = owed_since \
                          WHERE due_at IS NOT NULL AND lease_token IS NOT NULL";
     let of_tasks = "UPDATE lease SET holder = NULL WHERE holder IS NOT NULL";
-    for sql in [of_deliveries, of_tasks] {
+    let instances = "DELETE FROM instance";
+    for sql in [of_deliveries, of_tasks, instances] {
         connection
             .execute(sql, [])
             .map_err(crate::failure::Failure::from)?;

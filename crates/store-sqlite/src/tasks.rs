@@ -8,7 +8,7 @@ use saldo_store::rows::{self, task_lease_columns, task_state_columns};
 use saldo_store::tasks::{TaskLease, TaskState, Tasks};
 
 use crate::failure::Failure;
-use crate::sql::{many, one, optional_stored, run, run_on_one, stored};
+use crate::sql::{many, one, optional_stored, run, stored};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -17,9 +17,9 @@ impl Tasks for SqliteStore {
         self.read(|connection| Ok(task_states(connection)?)).await
     }
 
-    async fn put_task_state(&self, state: &TaskState) -> Result<(), StoreError> {
-        let state = state.clone();
-        self.write_all(move |connection| put_task_state(connection, &state))
+    async fn put_task_state(&self, state: &TaskState, under: &TaskLease) -> Result<bool, StoreError> {
+        let (state, under) = (state.clone(), under.clone());
+        self.write_all(move |connection| put_task_state(connection, &state, &under))
             .await
     }
 
@@ -55,11 +55,12 @@ fn task_states(connection: &Connection) -> Result<Vec<TaskState>, Failure> {
     )
 }
 
-fn put_task_state(connection: &Connection, state: &TaskState) -> Result<(), Failure> {
-    run_on_one(
+fn put_task_state(connection: &Connection, state: &TaskState, under: &TaskLease) -> Result<bool, Failure> {
+    let changed = run(
         connection,
         "INSERT OR REPLACE INTO task_state (name, last_started_at, last_ended_at, last_succeeded, last_detail, \
-         last_due_at, next_run_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         last_due_at, next_run_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
+         FROM lease WHERE name = ?8 AND holder = ?9 AND term = ?10",
         params![
             state.name,
             optional_stored(state.last_started_at),
@@ -68,9 +69,12 @@ fn put_task_state(connection: &Connection, state: &TaskState) -> Result<(), Fail
             state.last_detail,
             optional_stored(state.last_due_at),
             optional_stored(state.next_run_at),
+            under.name,
+            under.holder,
+            under.term.cast_signed(),
         ],
-        || format!("the state of task {}", state.name),
-    )
+    )?;
+    Ok(changed > 0)
 }
 
 fn take_lease(

@@ -214,3 +214,30 @@ async fn a_log_cut_anywhere_leaves_whole_transactions_and_everything_acknowledge
     }
     assert!(cuts >= CUTS_MIN, "only {cuts} cuts in {:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn what_cannot_be_logged_is_not_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("saldo.db");
+    let store = SqliteStore::open(&path, rules(), options()).unwrap();
+    let lines = vec![StockLine {
+        key: StockKey {
+            sku: Sku::parse("A").unwrap(),
+            warehouse: Warehouse::parse("main").unwrap(),
+        },
+        quantity: 10,
+    }];
+    let reference = None;
+    let receipt = request(Command::Receive(Receipt { lines, reference }));
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'no log'); END";
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch(refuse).unwrap();
+    store.execute(receipt).await.unwrap_err();
+    drop(store);
+    for table in ["operation", "movement", "balance"] {
+        let rows: i64 = other
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 0, "{table}");
+    }
+}

@@ -13,8 +13,10 @@ use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::view::OrderFile;
 
 use crate::alerts::Alerts;
+use crate::circuits::Circuits;
 use crate::error::StoreError;
 use crate::housekeeping::Housekeeping;
+use crate::instances::Instances;
 use crate::moves::Moves;
 use crate::query::{
     Account, ApiKey, BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest,
@@ -39,7 +41,17 @@ pub struct Rules {
 /// disk.
 #[async_trait]
 pub trait Store:
-    Reconciliations + Rollouts + Tasks + Housekeeping + Reports + Alerts + Send + Sync + 'static
+    Reconciliations
+    + Rollouts
+    + Tasks
+    + Instances
+    + Circuits
+    + Housekeeping
+    + Reports
+    + Alerts
+    + Send
+    + Sync
+    + 'static
 {
     /// Decides a request and stores what it changes, in one transaction that it may share with other requests
     /// waiting at the same moment. A request that is refused spoils no other.

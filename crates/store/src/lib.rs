@@ -6,12 +6,14 @@
 
 pub mod alerts;
 pub mod cells;
+pub mod circuits;
 pub mod conditions;
 mod contract;
 pub mod copy;
 pub mod deciding;
 mod error;
 pub mod housekeeping;
+pub mod instances;
 pub mod memory;
 pub mod mend;
 pub mod migrations;
@@ -30,9 +32,11 @@ pub mod turns;
 pub mod conformance;
 
 pub use alerts::Alerts;
+pub use circuits::Circuits;
 pub use contract::{Rules, SharedStore, Store};
 pub use error::StoreError;
 pub use housekeeping::Housekeeping;
+pub use instances::Instances;
 pub use reconciliations::Reconciliations;
 pub use reports::Reports;
 pub use rollouts::Rollouts;

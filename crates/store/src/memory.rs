@@ -6,6 +6,7 @@
 mod alerts;
 mod check;
 mod housekeeping;
+mod instances;
 mod lists;
 mod reads;
 mod reconciliations;
@@ -27,6 +28,7 @@ use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::text::Sku;
 use saldo_domain::view::{OrderFile, Refusal, View};
 
+pub use instances::KeptCircuit;
 pub use tables::{KeptAnswer, Tables};
 pub use tasks::KeptLease;
 
@@ -53,6 +55,7 @@ struct State {
     closed: bool,
     failing: Option<String>,
     free_disk_bytes: u64,
+    shared: bool,
 }
 
 impl MemoryStore {
@@ -77,6 +80,7 @@ impl MemoryStore {
                 closed: false,
                 failing: None,
                 free_disk_bytes: u64::MAX,
+                shared: false,
             }),
         }
     }
@@ -100,6 +104,11 @@ impl MemoryStore {
     /// How much there is room for from now on; without end at first.
     pub fn set_free_disk_bytes(&self, bytes: u64) {
         self.lock().free_disk_bytes = bytes;
+    }
+
+    /// From now on other engines may work on it at the same time.
+    pub fn share(&self) {
+        self.lock().shared = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

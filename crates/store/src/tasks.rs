@@ -43,8 +43,9 @@ pub trait Tasks: Send + Sync {
     /// All tasks that ever ran, by name.
     async fn task_states(&self) -> Result<Vec<TaskState>, StoreError>;
 
-    /// Replaces what is remembered of a task.
-    async fn put_task_state(&self, state: &TaskState) -> Result<(), StoreError>;
+    /// Replaces what is remembered of a task, unless `under` is another holder's by now, or another term's; says whether
+    /// it did.
+    async fn put_task_state(&self, state: &TaskState, under: &TaskLease) -> Result<bool, StoreError>;
 
     /// Takes a lease that is free, over, or held by this holder already; none when another instance holds it. One
     /// that this holder took before, and did not give back, keeps its term.

@@ -12,10 +12,12 @@ use saldo_domain::operation::OperationStatus;
 use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::StoreError;
+use saldo_store::instances::AttemptCounts;
 use saldo_store::query::{Counts, OperationFilter, PageRequest, ReviewFilter};
 use saldo_store::reconciliations::DiscrepancyFilter;
 
 use super::observer::microsecond;
+use crate::instances;
 use crate::service::StockSynchronizationService;
 
 /// What the one who looks remembers from one look to the next.
@@ -56,7 +58,8 @@ impl Look<'_> {
             discrepancies: Some(self.discrepancies().await?),
             ..Observation::default()
         };
-        self.look_at_service(&counts, memory, &mut observation);
+        let attempts = instances::counts(self.service.core(), self.now).await?;
+        self.look_at_service(&counts, attempts, memory, &mut observation);
         let wide = store.open_wide_reviews().await?;
         let unusable: Vec<&Review> = wide
             .iter()
@@ -78,23 +81,21 @@ impl Look<'_> {
         Ok(observation)
     }
 
-    /// What is known of the orders service, all of it in memory.
-    fn look_at_service(&self, counts: &Counts, memory: &mut Memory, observation: &mut Observation) {
+    /// What is known of the orders service.
+    fn look_at_service(
+        &self,
+        counts: &Counts,
+        AttemptCounts {
+            attempts, successes, ..
+        }: AttemptCounts,
+        memory: &mut Memory,
+        observation: &mut Observation,
+    ) {
         let core = self.service.core();
         let (is_down, refuses) = core.gate().shut_parts();
         observation.service_down_since = core.gate().service_shut_since().map(microsecond);
-        let mut statistics = core.statistics();
-        let rate = statistics.success_rate(self.now);
-        let share = rate.rate.unwrap_or(0.0);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a count of half an hour"
-        )]
-        let successes = (share * rate.attempts as f64).round() as u64;
-        observation.attempts = Some((rate.attempts, rate.attempts.saturating_sub(successes)));
-        observation.last_error = statistics.last_error().map(ToOwned::to_owned);
+        observation.attempts = Some((attempts, attempts.saturating_sub(successes)));
+        observation.last_error = core.statistics().last_error().map(ToOwned::to_owned);
         observation.live_orders = core.live_orders();
         let owes_nothing = counts.pending == 0 && counts.processing == 0;
         memory.has_heard |= is_down || refuses || successes > 0 || owes_nothing;

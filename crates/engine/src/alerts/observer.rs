@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use saldo_domain::alert::{AlertKind, AlertPolicy, Decision, Known, judge, watch};
 use saldo_domain::ids::IdSource;
 use saldo_store::StoreError;
-use saldo_store::tasks::TaskState;
+use saldo_store::tasks::{TaskLease, TaskState};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ use super::emergency::Emergency;
 use super::observation::{Look, Memory};
 use crate::api::Event;
 use crate::engine::Core;
+use crate::leader;
 use crate::service::StockSynchronizationService;
 
 /// How often it looks, in seconds.
@@ -43,6 +44,8 @@ pub(super) struct Observer {
     emergency: Emergency,
     wake_sender: Arc<Notify>,
     forgot_at: Option<Timestamp>,
+    /// The right to look, as it was taken last.
+    lease: Option<TaskLease>,
 }
 
 impl Observer {
@@ -61,6 +64,7 @@ impl Observer {
             emergency: Emergency::new(options.transport),
             wake_sender,
             forgot_at: None,
+            lease: None,
         }
     }
 
@@ -116,7 +120,8 @@ impl Observer {
             last_due_at: Some(began_at),
             next_run_at: Some(now + SignedDuration::from_secs(PERIOD_SECONDS as i64)),
         };
-        if let Err(error) = core.store.put_task_state(&state).await {
+        let Some(lease) = &self.lease else { return };
+        if let Err(error) = core.store.put_task_state(&state, lease).await {
             tracing::debug!(%error, "how the look for alerts went could not be kept");
         }
     }
@@ -126,26 +131,21 @@ impl Observer {
     }
 
     /// Whether this instance is the one that looks.
-    async fn may_look(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let core = self.core();
+    async fn may_look(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let core = Arc::clone(self.core());
+        // While the database fails nobody leads, and everyone who sees it tells.
+        if !core.leads() && leader::is_another(&core, now).await? {
+            return Ok(false);
+        }
         let until = now + SignedDuration::from_secs(LEASE_SECONDS);
-        let lease = core
-            .store
-            .take_lease(super::TASK, &core.instance, now, until)
-            .await?;
-        Ok(lease.is_some())
+        let (store, name) = (&core.store, super::TASK);
+        self.lease = store.take_lease(name, &core.instance, now, until).await?;
+        Ok(self.lease.is_some())
     }
 
     async fn let_others_look(&self) {
-        let core = self.core();
-        let Ok(leases) = core.store.leases().await else {
-            return;
-        };
-        let own = |lease: &&saldo_store::tasks::TaskLease| {
-            lease.name == super::TASK && lease.holder == core.instance
-        };
-        if let Some(lease) = leases.iter().find(own)
-            && let Err(error) = core.store.release_lease(lease).await
+        if let Some(lease) = &self.lease
+            && let Err(error) = self.core().store.release_lease(lease).await
         {
             tracing::debug!(%error, "the right to look for alerts ends by itself");
         }

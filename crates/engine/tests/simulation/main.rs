@@ -19,6 +19,7 @@ mod credentials;
 mod differences;
 mod fairness;
 mod immediate;
+mod instances;
 mod leases;
 mod load;
 mod polling;

@@ -109,6 +109,35 @@ fn a_task_that_another_instance_runs_is_not_run_here() {
 }
 
 #[test]
+fn a_run_that_another_instance_took_over_ends_and_leaves_nothing_behind() {
+    simulate(async {
+        let world = World::begin(with(&[("reconcile", "every 30m")])).await;
+        world.buy(&order(1, 1), 5);
+        seconds(25 * 60).await;
+        world.remote.faults(|faults| faults.latency_ms = (35_000, 35_000));
+        seconds(5 * 60 + 1).await;
+        assert!(task(&world, "reconcile").await.running);
+        // By a clock that stands wrong, as another instance's might.
+        let now = world.now() + jiff::SignedDuration::from_mins(10);
+        let until = now + jiff::SignedDuration::from_mins(10);
+        let taken = world.ledger.take_lease("task reconcile", "another", now, until);
+        assert_eq!(taken.await.unwrap().unwrap().term, 2);
+        let before = world.ledger.task_states().await.unwrap();
+        seconds(21).await;
+        let after = task(&world, "reconcile").await;
+        assert!(
+            !after.running,
+            "at its next renewal it learns that it lost the lease"
+        );
+        assert_eq!(world.ledger.task_states().await.unwrap(), before);
+        assert_eq!(
+            after.last_ended_at, None,
+            "what became of it the new holder tells"
+        );
+    });
+}
+
+#[test]
 fn a_run_that_a_crash_cut_short_is_run_again_and_a_plan_far_ahead_is_brought_back() {
     simulate(async {
         let setup = with(&[("reconcile", "every 30m"), ("process_pending", "every 5m")]);
@@ -124,12 +153,16 @@ fn a_run_that_a_crash_cut_short_is_run_again_and_a_plan_far_ahead_is_brought_bac
             last_due_at: None,
             next_run_at: Some(now + jiff::SignedDuration::from_hours(24 * 365)),
         };
-        world.ledger.put_task_state(&state("reconcile")).await.unwrap();
+        let until = now + jiff::SignedDuration::from_secs(1);
+        let lease = world.ledger.take_lease("task", "test", now, until).await.unwrap();
+        let lease = lease.unwrap();
+        let remembered = world.ledger.put_task_state(&state("reconcile"), &lease).await;
+        assert!(remembered.unwrap());
         let planned = TaskState {
             last_started_at: None,
             ..state("process_pending")
         };
-        world.ledger.put_task_state(&planned).await.unwrap();
+        assert!(world.ledger.put_task_state(&planned, &lease).await.unwrap());
         world.start();
         seconds(40).await;
         assert_eq!(task(&world, "reconcile").await.last_succeeded, Some(true));

@@ -25,6 +25,7 @@ use saldo_engine::clock::VirtualClock;
 use saldo_engine::settings::{Settings, lease_seconds};
 use saldo_engine::{Caller, Engine, EngineOptions, RollbackResult, StockSynchronizationService, SyncResult};
 use saldo_orders_service::OrdersService;
+use saldo_store::instances::ServerRole;
 use saldo_store::memory::MemoryStore;
 use saldo_store::query::{PageRequest, ReviewFilter};
 use saldo_store::{Rules, Store, StoreError};
@@ -87,6 +88,7 @@ pub(crate) struct World {
     seed: u64,
     policy: Policy,
     ids: NumberedIds,
+    starts: AtomicU64,
     engine: Option<Engine>,
     service: Option<StockSynchronizationService>,
 }
@@ -190,6 +192,7 @@ impl World {
             seed: setup.seed,
             policy,
             ids,
+            starts: AtomicU64::new(0),
             engine: None,
             service: None,
         };
@@ -218,6 +221,16 @@ impl World {
         let engine = Engine::start(self.options(orders_service));
         self.service = Some(engine.service());
         self.engine = Some(engine);
+    }
+
+    /// Starts a further engine on the ledger, which must be shared. Each start is another instance.
+    pub(crate) fn start_beside(&self, number: u64, role: ServerRole) -> Engine {
+        let starts = self.starts.fetch_add(1, Ordering::Relaxed);
+        let mut options = self.options(self.remote.clone());
+        options.seed = self.seed + 1_000 * (starts + 1);
+        options.settings.instance_name = format!("saldo-{number}");
+        options.settings.role = role;
+        Engine::start(options)
     }
 
     /// Stops the engine gracefully.

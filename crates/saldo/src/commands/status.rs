@@ -57,6 +57,7 @@ fn human(status: &Value) -> String {
         ("its last error", of("/orders_service/last_error")),
         ("tasks", tasks(status)),
         ("alerts", alerts(status)),
+        ("instances", instances(status)),
     ])
 }
 
@@ -124,6 +125,31 @@ fn alerts(status: &Value) -> String {
         .collect();
     if told.is_empty() {
         "none".to_owned()
+    } else {
+        told.join("; ")
+    }
+}
+
+/// The running servers, one after another: what each is doing, and which leads.
+fn instances(status: &Value) -> String {
+    let told: Vec<String> = list_at(status, "/instances")
+        .iter()
+        .map(|instance| {
+            let of = |path: &str| cell(instance, path);
+            let mut told = format!("{} ({}, version {})", of("/name"), of("/role"), of("/version"));
+            if instance["leader"] == true {
+                told += &format!(", leads in term {}", cell(status, "/leader/term"));
+            }
+            if instance["silent"] == true {
+                told += &format!(", silent since {}", of("/heartbeat_at"));
+            } else {
+                told += &format!(", {} deliveries under way", of("/holds/deliveries"));
+            }
+            told
+        })
+        .collect();
+    if told.is_empty() {
+        "none runs".to_owned()
     } else {
         told.join("; ")
     }

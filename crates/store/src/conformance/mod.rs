@@ -8,6 +8,7 @@ pub mod copying;
 mod dump;
 mod forms;
 mod housekeeping;
+mod instances;
 mod lists;
 mod pages;
 mod plain_rows;
@@ -138,6 +139,7 @@ where
     violations::planted_violations_are_found(&make).await;
     same_as_model::any_requests_end_as_in_the_model(&make, effort).await;
     what_reconciliation_needs(&make).await;
+    what_instances_need(&make).await;
     alerts::exercise(&make).await;
     housekeeping::exercise(&make).await;
     what_reports_need(&make).await;
@@ -172,9 +174,21 @@ where
     rollouts::orders_in_shadow_are_listed_and_found(&make(forms::rules()).await).await;
     rollouts::verdicts_are_stored_and_counted(&make(forms::rules()).await).await;
     tasks::what_a_task_did_is_remembered(&make(forms::rules()).await).await;
+    tasks::what_a_task_did_is_remembered_under_the_term_in_which_it_ran(&make(forms::rules()).await).await;
     tasks::a_lease_has_one_holder_at_a_time(&make(forms::rules()).await).await;
     tasks::a_lease_is_given_back_by_its_holder_only(&make(forms::rules()).await).await;
     tasks::of_many_that_ask_at_once_one_gets_the_lease(&make(forms::rules()).await).await;
+}
+
+async fn what_instances_need<F, Made>(make: &F)
+where
+    F: Fn(Rules) -> Made,
+    Made: Future<Output = Fixture>,
+{
+    instances::instances_are_listed_until_they_are_removed(&make(forms::rules()).await).await;
+    instances::a_circuit_changes_from_the_version_that_was_seen(&make(forms::rules()).await).await;
+    instances::circuits_of_several_subjects_are_apart(&make(forms::rules()).await).await;
+    instances::of_many_that_want_to_probe_one_may(&make(forms::rules()).await).await;
 }
 
 /// Says which part failed, and how.

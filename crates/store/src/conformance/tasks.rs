@@ -19,7 +19,10 @@ fn state(name: &str) -> TaskState {
 pub(super) async fn what_a_task_did_is_remembered(fixture: &Fixture) {
     let store = &fixture.store;
     assert_eq!(must!(store.task_states().await, "task_states"), []);
-    must!(store.put_task_state(&state("report")).await, "put_task_state");
+    let Some(lease) = take(fixture, "one", 0, 10).await else {
+        panic!("it was free")
+    };
+    assert!(put(fixture, &state("report"), &lease).await);
     let ran = TaskState {
         last_started_at: Some(at(10)),
         last_ended_at: Some(at(20)),
@@ -29,16 +32,49 @@ pub(super) async fn what_a_task_did_is_remembered(fixture: &Fixture) {
         next_run_at: Some(at(30)),
         ..state("cleanup")
     };
-    must!(store.put_task_state(&ran).await, "put_task_state");
+    assert!(put(fixture, &ran, &lease).await);
     let states = must!(store.task_states().await, "task_states");
     assert_eq!(states, [ran, state("report")], "by name");
     let again = TaskState {
         last_started_at: Some(at(40)),
         ..state("cleanup")
     };
-    must!(store.put_task_state(&again).await, "put_task_state");
+    assert!(put(fixture, &again, &lease).await);
     let states = must!(store.task_states().await, "task_states");
     assert_eq!(states, [again, state("report")], "replaced, and not mixed");
+}
+
+async fn put(fixture: &Fixture, state: &TaskState, under: &TaskLease) -> bool {
+    must!(fixture.store.put_task_state(state, under).await, "put_task_state")
+}
+
+pub(super) async fn what_a_task_did_is_remembered_under_the_term_in_which_it_ran(fixture: &Fixture) {
+    let Some(first) = take(fixture, "one", 0, 10).await else {
+        panic!("it was free")
+    };
+    assert!(put(fixture, &state("report"), &first).await);
+    let Some(second) = take(fixture, "two", 10, 20).await else {
+        panic!("it was over")
+    };
+    let late = TaskState {
+        last_detail: Some("late".to_owned()),
+        ..state("report")
+    };
+    assert!(!put(fixture, &late, &first).await, "another one holds it");
+    assert!(put(fixture, &state("cleanup"), &second).await);
+    must!(fixture.store.release_lease(&second).await, "release_lease");
+    assert!(!put(fixture, &late, &second).await, "it was given back");
+    let Some(third) = take(fixture, "one", 20, 30).await else {
+        panic!("it was given back")
+    };
+    assert!(!put(fixture, &late, &first).await, "the same holder, a term ago");
+    let states = must!(fixture.store.task_states().await, "task_states");
+    assert_eq!(
+        states,
+        [state("cleanup"), state("report")],
+        "nothing of it came in"
+    );
+    assert!(put(fixture, &late, &third).await);
 }
 
 /// Takes a lease, and says its term where it was granted.

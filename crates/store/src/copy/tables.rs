@@ -1,5 +1,5 @@
-//! The tables of a copy. They are those of the databases, less what belongs to one running server: leases of tasks,
-//! marks of commits, numbers that only one kind of database gives.
+//! The tables of a copy. They are those of the databases, less what belongs to running servers: leases of tasks,
+//! instances, circuits, marks of commits, numbers that only one kind of database gives.
 //!
 //! Every column is copied as it is stored: moments as microseconds, nested things as their JSON.
 

@@ -19,7 +19,10 @@ use saldo_domain::rollout::{Rollout, ShadowOrder};
 use saldo_domain::stock::{Balance, Mapping, Movement, OfferKey, StockKey};
 use saldo_domain::view::{Key, OrderFile, RecordedAnswer, Row};
 
+use super::instances::KeptCircuit;
 use super::tasks::KeptLease;
+use crate::circuits::CircuitSubject;
+use crate::instances::Instance;
 use crate::query::{Account, ApiKey};
 use crate::tasks::TaskState;
 
@@ -76,6 +79,10 @@ pub struct Tables {
     pub task_states: BTreeMap<String, TaskState>,
     /// Who may run what, by name.
     pub leases: BTreeMap<String, KeptLease>,
+    /// Running servers, by id.
+    pub instances: BTreeMap<String, Instance>,
+    /// Circuits that instances share, closed ones too.
+    pub circuits: BTreeMap<CircuitSubject, KeptCircuit>,
     /// Reports that were made.
     pub reports: BTreeMap<ReportId, Report>,
 }

@@ -17,16 +17,26 @@ pub struct KeptLease {
     pub given_back: bool,
 }
 
+impl KeptLease {
+    fn is_held_under(&self, lease: &TaskLease) -> bool {
+        !self.given_back && self.lease.holder == lease.holder && self.lease.term == lease.term
+    }
+}
+
 #[async_trait]
 impl Tasks for MemoryStore {
     async fn task_states(&self) -> Result<Vec<TaskState>, StoreError> {
         Ok(self.open()?.tables.task_states.values().cloned().collect())
     }
 
-    async fn put_task_state(&self, state: &TaskState) -> Result<(), StoreError> {
-        let states = &mut self.open()?.tables.task_states;
-        states.insert(state.name.clone(), state.clone());
-        Ok(())
+    async fn put_task_state(&self, state: &TaskState, under: &TaskLease) -> Result<bool, StoreError> {
+        let tables = &mut self.open()?.tables;
+        let kept = tables.leases.get(&under.name);
+        let is_held = kept.is_some_and(|kept| kept.is_held_under(under));
+        if is_held {
+            tables.task_states.insert(state.name.clone(), state.clone());
+        }
+        Ok(is_held)
     }
 
     async fn take_lease(
@@ -41,7 +51,7 @@ impl Tasks for MemoryStore {
 
     async fn release_lease(&self, lease: &TaskLease) -> Result<(), StoreError> {
         if let Some(kept) = self.open()?.tables.leases.get_mut(&lease.name) {
-            kept.given_back |= kept.lease.holder == lease.holder && kept.lease.term == lease.term;
+            kept.given_back |= kept.is_held_under(lease);
         }
         Ok(())
     }

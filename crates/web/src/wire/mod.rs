@@ -4,6 +4,7 @@
 
 mod account;
 mod alert;
+mod instance;
 mod key;
 mod log_entry;
 mod operation;
@@ -21,6 +22,7 @@ pub mod words;
 
 pub use account::AccountBody;
 pub use alert::AlertBody;
+pub use instance::{HoldsBody, InstanceBody, LeaderBody};
 pub use key::KeyBody;
 pub use log_entry::LogEntryBody;
 pub use operation::{OperationBody, OperationLineBody};

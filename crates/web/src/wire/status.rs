@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::alert::AlertBody;
+use super::instance::{InstanceBody, LeaderBody};
 use super::reconciliation::RunBody;
 use super::task::TaskBody;
 use super::words::{CircuitWord, HealthWord, ModeWord};
@@ -46,6 +47,11 @@ pub struct StatusBody<'a> {
     pub tasks: Vec<TaskBody<'a>>,
     /// Alerts that have not ended.
     pub alerts: Vec<AlertBody<'a>>,
+    /// The running servers on this database, by name and start.
+    pub instances: Vec<InstanceBody<'a>>,
+    /// The one that leads; none for a short while after it died.
+    #[schema(required)]
+    pub leader: Option<LeaderBody<'a>>,
 }
 
 /// Operations, counted.
@@ -157,6 +163,8 @@ impl<'a> StatusBody<'a> {
                 .iter()
                 .map(|alert| AlertBody::new(alert, status.now))
                 .collect(),
+            instances: status.instances.iter().map(InstanceBody::new).collect(),
+            leader: status.leader.as_ref().map(LeaderBody::new),
         }
     }
 }

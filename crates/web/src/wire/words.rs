@@ -40,6 +40,17 @@ words!(
     }
 );
 words!(
+    /// What a running server does.
+    ServerRoleWord {
+        /// It takes in and works off.
+        All,
+        /// It takes in, and leaves deliveries and tasks to the others.
+        Api,
+        /// It delivers, pulls, runs tasks and alerts, and takes nothing in.
+        Worker,
+    }
+);
+words!(
     /// What kind of trouble an alert is about.
     AlertKindWord {
         /// The orders service does not answer, or answers with failures only.

@@ -1,0 +1,102 @@
+//! Which instance leads: it alone starts scheduled tasks, pulls orders, and looks for alerts.
+//!
+//! That one does not begin what another one is doing does not rest on it: each of these has a lease of its own below.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use saldo_store::StoreError;
+use saldo_store::tasks::TaskLease;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Core;
+use crate::leases::Held;
+
+/// The name of its lease.
+pub(crate) const LEADER: &str = "leader";
+/// How often an instance that does not lead looks whether somebody does, in seconds.
+const LOOK_SECONDS: u64 = 2;
+
+/// The right to lead, while it is held.
+pub(crate) struct Leadership {
+    lease: TaskLease,
+    trusted_until: Arc<Mutex<Instant>>,
+}
+
+impl Leadership {
+    fn is_trusted(&self) -> bool {
+        let until = *self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        Instant::now() < until
+    }
+}
+
+impl Core {
+    /// Whether this instance leads now. It says no before another one can say yes.
+    pub(crate) fn leads(&self) -> bool {
+        self.leads_under().is_some()
+    }
+
+    /// The lease under which this instance leads now.
+    pub(crate) fn leads_under(&self) -> Option<TaskLease> {
+        let leadership = self.leadership.borrow();
+        let trusted = leadership.as_ref().filter(|leadership| leadership.is_trusted());
+        trusted.map(|leadership| leadership.lease.clone())
+    }
+
+    /// Waits until this instance leads.
+    pub(crate) async fn leading(&self) {
+        let mut leadership = self.leadership.subscribe();
+        while !self.leads() {
+            // The sender lives as long as this.
+            let _ = tokio::time::timeout(Duration::from_secs(LOOK_SECONDS), leadership.changed()).await;
+        }
+    }
+}
+
+/// Tries to lead, until told to stop; then lets others lead at once.
+pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let taken = take(&core).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "nobody knows who leads; trying again");
+            None
+        });
+        let Some(held) = taken else {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(LOOK_SECONDS)) => {}
+            }
+            continue;
+        };
+        tracing::info!(term = held.lease().term, "this instance leads");
+        core.leadership.send_replace(Some(Leadership {
+            lease: held.lease().clone(),
+            trusted_until: held.trusted_until(),
+        }));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = held.lost().cancelled_owned() => {}
+        }
+        core.leadership.send_replace(None);
+        held.release().await;
+    }
+}
+
+/// Takes the lease when nobody holds it. Looking costs no write.
+async fn take(core: &Arc<Core>) -> Result<Option<Held>, StoreError> {
+    if is_another(core, core.now()).await? {
+        return Ok(None);
+    }
+    Held::take(core, LEADER).await
+}
+
+/// Whether another instance leads.
+pub(crate) async fn is_another(core: &Core, now: Timestamp) -> Result<bool, StoreError> {
+    let leases = core.store.leases().await?;
+    Ok(leases
+        .iter()
+        .any(|lease| lease.name == LEADER && lease.until > now && lease.holder != core.instance))
+}
