@@ -82,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) circuits: tokio::sync::Mutex<()>,
     /// The right to lead, while it is held.
     pub(crate) leadership: watch::Sender<Option<Leadership>>,
+    /// Told before it stops: it goes on, and nobody should begin anything here.
+    pub(crate) leaving: CancellationToken,
     /// Told when the engine stops: what takes long looks at it from time to time.
     pub(crate) stop: CancellationToken,
     /// What outlives its caller, waited for at a stop.
@@ -187,6 +189,7 @@ impl Engine {
             look: Notify::new(),
             circuits: tokio::sync::Mutex::new(()),
             leadership: watch::Sender::new(None),
+            leaving: CancellationToken::new(),
             stop: CancellationToken::new(),
             runs: TaskTracker::new(),
             reconciling: tokio::sync::Mutex::new(()),

@@ -57,7 +57,9 @@ impl Core {
 
 /// Tries to lead, until told to stop; then lets others lead at once.
 pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
+    // Whoever takes leave does not lead either.
+    let leaving = core.leaving.clone();
+    while !stop.is_cancelled() && !leaving.is_cancelled() {
         let taken = take(&core).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "nobody knows who leads; trying again");
             None
@@ -66,6 +68,7 @@ pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                () = leaving.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_secs(LOOK_SECONDS)) => {}
             }
             continue;
@@ -78,6 +81,7 @@ pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
+            () = leaving.cancelled() => {}
             () = held.lost().cancelled_owned() => {}
         }
         core.leadership.send_replace(None);

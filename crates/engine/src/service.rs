@@ -82,6 +82,18 @@ impl StockSynchronizationService {
         self.core.default_warehouse.clone()
     }
 
+    /// This instance is about to stop: from now on it says that it is not ready, and lets another one lead. It goes on
+    /// with everything else.
+    pub fn take_leave(&self) {
+        self.core.leaving.cancel();
+    }
+
+    /// Whether this instance is about to stop.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.core.leaving.is_cancelled()
+    }
+
     /// What changes, from now on. A hint for those who watch: the store is the truth.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {

@@ -29,6 +29,9 @@ pub(crate) const DEFAULT_TOML: &str = include_str!("../config.default.toml");
 pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) listen: String,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) stop_delay_ms: u64,
     pub(crate) mode: String,
     pub(crate) default_warehouse: String,
     pub(crate) language: String,
@@ -251,6 +254,9 @@ mod tests {
     const CONTRACT: &str = r#"
         database = "sqlite://saldo.db"
         listen = "127.0.0.1:8080"
+        name = ""
+        role = "all"
+        stop_delay_ms = 0
         mode = "on"
         default_warehouse = "Ирина"
         language = "en"

@@ -96,6 +96,8 @@ fn settings(config: &Config) -> Settings {
             .saturating_add(40),
     );
     Settings {
+        instance_name: config.instance_name(),
+        role: config.server_role(),
         immediate_timeout_ms: config.intake.immediate_timeout_ms,
         call_timeout_ms: service.timeout_ms,
         max_in_flight: usize::try_from(service.max_in_flight).unwrap_or(usize::MAX),

@@ -12,6 +12,8 @@ pub struct WebOptions {
     /// Whoever asks is this caller, an admin, whatever the headers say. Only for a router without a socket, in the
     /// process of the one who asks.
     pub sole_caller: Option<String>,
+    /// Whether anything is taken in. Otherwise only how it stands is told.
+    pub takes_in: bool,
     /// The version that `GET /status` names.
     pub version: String,
     /// How long a request may take once its body was read. Longer than `intake.immediate_timeout_ms`.
@@ -26,6 +28,7 @@ impl Default for WebOptions {
         Self {
             open: false,
             sole_caller: None,
+            takes_in: true,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             request_timeout: Duration::from_secs(30),
             language: Language::default(),

@@ -6,8 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::middleware::map_response;
+use axum::response::Response;
 use clap::Args;
-use saldo_engine::Engine;
+use saldo_engine::{Engine, StockSynchronizationService};
 use saldo_store::SharedStore;
 use saldo_web::WebOptions;
 use serde_json::json;
@@ -35,11 +40,16 @@ const REQUEST_MARGIN: Duration = Duration::from_secs(27);
 /// SIGTERM and Ctrl-C finish what is under way and stop; a second one stops at once. SIGHUP reads the
 /// configuration again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  saldo serve\n  saldo serve --listen 127.0.0.1:9000 --log-format json")]
+#[command(
+    after_help = "Example:\n  saldo serve\n  saldo serve --listen 127.0.0.1:9000 --log-format json\n  saldo serve --role worker"
+)]
 pub(crate) struct Arguments {
     /// Where to listen, instead of the configured address; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    /// What this instance does: all, api or worker.
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
     /// How log lines are written: auto, human or json.
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -51,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let mut hangups = listen(SignalKind::hangup())?;
     let overrides = Overrides {
         listen: arguments.listen,
+        role: arguments.role,
         log_format: arguments.log_format,
         ..context.overrides()
     };
@@ -68,13 +79,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         .with_context(|| format!("saldo cannot listen on {address}; set listen to a free address"))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let engine = Engine::start(engine_options(&loaded.config, SharedStore::clone(&store))?);
-    let alerts = alerting::start(&loaded.config, &engine.service(), address)?;
+    let alerts = if loaded.config.server_role().works() {
+        Some(alerting::start(&loaded.config, &engine.service(), address)?)
+    } else {
+        None
+    };
     report_post::start(&loaded.config, &engine.service(), address)?;
 
     let stop = CancellationToken::new();
     let mut router = saldo_web::router(engine.service(), web_options(&loaded.config, address));
     if telemetry.is_some() {
         router = telemetry::traced(router);
+    }
+    let stop_delay = Duration::from_millis(loaded.config.stop_delay_ms);
+    if !stop_delay.is_zero() {
+        router = with_farewells(router, engine.service());
     }
     let mut server = tokio::spawn(saldo_web::serve(listener, router, stop.clone().cancelled_owned()));
     let mut running = Running::new(loaded, overrides, log_filter, SharedStore::clone(&store));
@@ -92,14 +111,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     };
     notify("STOPPING=1");
     tracing::info!("stopping: what is under way is finished; a second signal stops at once");
-    stop.cancel();
     let drain = async {
+        if ended.is_ok() {
+            // Whoever asks /readyz sends nothing more before the door closes.
+            engine.service().take_leave();
+            tokio::time::sleep(stop_delay).await;
+        }
+        stop.cancel();
         if ended.is_ok()
             && let Err(error) = (&mut server).await
         {
             tracing::error!(%error, "the server did not end well");
         }
-        alerts.stop().await;
+        if let Some(alerts) = alerts {
+            alerts.stop().await;
+        }
         engine.stop().await;
         let closed = store.close().await;
         if let Some(telemetry) = telemetry {
@@ -151,10 +177,23 @@ fn checked_address(config: &Config, has_keys: bool) -> anyhow::Result<SocketAddr
     Ok(address)
 }
 
+/// From when it is about to stop, every answer ends its connection: a balancer that keeps connections for later has
+/// none left when the door closes.
+fn with_farewells(router: Router, service: StockSynchronizationService) -> Router {
+    router.layer(map_response(move |mut response: Response| {
+        if service.is_leaving() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        std::future::ready(response)
+    }))
+}
+
 fn web_options(config: &Config, address: SocketAddr) -> WebOptions {
     WebOptions {
         open: address.ip().is_loopback(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        takes_in: config.server_role().takes_in(),
         request_timeout: Duration::from_millis(config.intake.immediate_timeout_ms) + REQUEST_MARGIN,
         language: config.report_language(),
         ..WebOptions::default()

@@ -8,6 +8,7 @@ use saldo_domain::rollout::Mode;
 use saldo_domain::text::{TextError, Warehouse};
 use saldo_engine::settings::lease_seconds;
 use saldo_orders_service::{Credentials, HttpOptions};
+use saldo_store::instances::ServerRole;
 
 use super::Config;
 
@@ -24,6 +25,23 @@ impl Config {
             exponential_base: self.retry.exponential_base,
             jitter: self.retry.jitter,
         }
+    }
+
+    /// What this instance does.
+    pub(crate) fn server_role(&self) -> ServerRole {
+        // Validation has read it before.
+        ServerRole::parse(&self.role).unwrap_or_default()
+    }
+
+    /// What this instance is called.
+    pub(crate) fn instance_name(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let machine = rustix::system::uname();
+        let machine = machine.nodename().to_string_lossy();
+        let port = self.listen.rsplit(':').next().unwrap_or_default();
+        format!("{machine}:{port}")
     }
 
     /// The language of reports.

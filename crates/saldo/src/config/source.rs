@@ -16,6 +16,8 @@ pub(crate) struct Overrides {
     pub(crate) database: Option<String>,
     /// `--listen`
     pub(crate) listen: Option<String>,
+    /// `--role`
+    pub(crate) role: Option<String>,
     /// `--log-format`
     pub(crate) log_format: Option<String>,
 }
@@ -68,6 +70,7 @@ fn assemble(
     let flags = [
         ("database", "--database", &overrides.database),
         ("listen", "--listen", &overrides.listen),
+        ("role", "--role", &overrides.role),
         ("log.format", "--log-format", &overrides.log_format),
     ];
     for (key, flag, value) in flags {

@@ -7,7 +7,7 @@ use saldo_domain::circuit::CircuitPolicy;
 use saldo_domain::text::Warehouse;
 use saldo_orders_service::ORDERS_PER_PAGE;
 
-use super::{Config, Schedule};
+use super::{Config, Place, Schedule};
 
 /// A year and a day, in hours: nothing waits longer.
 const HOURS_MAX: u64 = 366 * 24;
@@ -53,6 +53,15 @@ impl Config {
                 self.listen
             ));
         }
+        one_of("role", &self.role, &["all", "api", "worker"], problems);
+        if self.role != "all" && matches!(self.database.place(), Ok(Place::Sqlite(_))) {
+            problems.push(format!(
+                "role \"{}\" needs other instances beside it, and an SQLite database has one: use role \"all\", or a \
+                 PostgreSQL server as the database",
+                self.role
+            ));
+        }
+        within("stop_delay_ms", self.stop_delay_ms, 0, 600_000, problems);
         one_of("mode", &self.mode, &["on", "partial", "shadow", "off"], problems);
         one_of("language", &self.language, &["en", "pl", "ru"], problems);
         if let Err(error) = Warehouse::parse(&self.default_warehouse) {
@@ -344,6 +353,23 @@ mod tests {
     #[test]
     fn the_defaults_have_no_problem() {
         assert_eq!(Config::default().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_instance_with_a_part_of_the_work_wants_a_database_for_several() {
+        let mut config = Config {
+            role: "worker".to_owned(),
+            ..Config::default()
+        };
+        let problems = config.problems();
+        assert!(
+            matches!(&problems[..], [problem] if problem.contains("an SQLite database has one")),
+            "{problems:?}"
+        );
+        config.database = Database::new("postgresql://saldo@localhost/saldo");
+        assert_eq!(config.problems(), Vec::<String>::new());
+        config.role = "leader".to_owned();
+        assert_eq!(config.problems().len(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::Request;
 use saldo_engine::{Engine, StockSynchronizationService};
 use saldo_store::SharedStore;
+use saldo_store::instances::ServerRole;
 use saldo_web::WebOptions;
 use tower::ServiceExt as _;
 
@@ -57,6 +58,9 @@ impl Inside {
         // A command does what it was asked for, and nothing that is due beside it.
         options.settings.poll_seconds = 0;
         options.settings.schedules.clear();
+        options.settings.role = ServerRole::All;
+        options.settings.may_lead = false;
+        options.settings.instance_name = CALLER.to_owned();
         let (service, engine) = match tasks {
             Tasks::None => (Engine::service_only(options), None),
             Tasks::Deliver => {

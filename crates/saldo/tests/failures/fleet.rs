@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::balancer::Balancer;
 use crate::cluster::Cluster;
 use crate::load::{Known, Load, Order, SKUS, STOCK};
 use crate::proxy::{Proxy, Target};
@@ -20,12 +21,19 @@ const ACCOUNTS: u32 = 3;
 /// A call takes at most this long, and a delivery's lease follows from it.
 const CALL_MILLISECONDS: &str = "1000";
 
+/// How long an instance that stops gives the balancer to notice.
+const STOP_DELAY_MILLISECONDS: &str = "3000";
+
 /// How long a healthy instance may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What an instance is given besides what it needs.
+type Settings = &'static [(&'static str, &'static str)];
 
 /// One instance, with what lies between it and the others.
 pub(crate) struct Instance {
     folder: TempDir,
+    settings: Settings,
     server: Option<Server>,
     /// To the database.
     pub(crate) database: Proxy,
@@ -43,40 +51,78 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Three instances, each with a third of the load. The database syncs what it acknowledges.
+    /// Three instances, each with a third of the load.
     pub(crate) async fn under_load() -> Self {
+        let nothing: Settings = &[];
+        let fleet = Self::start(&[nothing; INSTANCES]).await;
+        fleet.load.begin(fleet.apis()).await;
+        fleet
+    }
+
+    /// Three instances behind a balancer, which has all of the load.
+    pub(crate) async fn behind_a_balancer() -> (Self, Balancer) {
+        let settings: Settings = &[("SALDO_STOP_DELAY_MS", STOP_DELAY_MILLISECONDS)];
+        let fleet = Self::start(&[settings; INSTANCES]).await;
+        let balancer = Balancer::start(fleet.apis()).await;
+        for number in 0..INSTANCES {
+            crate::until("an instance is ready", || async { balancer.is_ready(number) }).await;
+        }
+        let load = format!("http://{}", balancer.address);
+        fleet.load.begin(vec![load]).await;
+        (fleet, balancer)
+    }
+
+    /// Instances with these settings, and nobody who asks them. The database syncs what it acknowledges.
+    pub(crate) async fn start(settings: &[Settings]) -> Self {
         let cluster = Cluster::start_in_memory(&[]);
         let database_name = cluster.database().await;
         let simulated = Simulated::start_with_accounts(ACCOUNTS).await;
-        let service = simulated.handle.base_url();
-        let service = service
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .parse()
-            .unwrap();
-        let mut instances = Vec::new();
-        for _ in 0..INSTANCES {
-            let mut instance = Instance {
-                folder: tempfile::tempdir().unwrap(),
-                server: None,
-                database: Proxy::start(Target::Socket(cluster.socket())).await,
-                service: Proxy::start(Target::Address(service)).await,
-            };
-            instance.start(&simulated, &database_name).await;
-            instances.push(instance);
-        }
-        for sku in SKUS {
-            instances[0].server().receive(sku, STOCK).await;
-        }
-        let apis = instances.iter().map(|instance| instance.server().api()).collect();
-        let accounts = simulated.handle.control().token_ids();
-        Self {
-            load: Load::begin(apis, accounts).await,
+        let mut fleet = Self {
+            load: Load::of(simulated.handle.control().token_ids()),
             cluster,
             database_name,
             simulated,
-            instances,
+            instances: Vec::new(),
+        };
+        for settings in settings {
+            fleet.add(settings).await;
         }
+        for sku in SKUS {
+            fleet.instances[0].server().receive(sku, STOCK).await;
+        }
+        fleet
+    }
+
+    /// A further instance.
+    pub(crate) async fn add(&mut self, settings: Settings) {
+        let service = self.simulated.handle.base_url();
+        let service = service.trim_start_matches("http://").trim_end_matches('/');
+        let service = Target::Address(service.parse().unwrap());
+        let mut instance = Instance {
+            folder: tempfile::tempdir().unwrap(),
+            settings,
+            server: None,
+            database: Proxy::start(Target::Socket(self.cluster.socket())).await,
+            service: Proxy::start(service).await,
+        };
+        instance.start(&self.simulated, &self.database_name).await;
+        self.instances.push(instance);
+    }
+
+    fn apis(&self) -> Vec<String> {
+        let servers = self.instances.iter().map(Instance::server);
+        servers.map(Server::api).collect()
+    }
+
+    /// `SIGTERM`, and a new start once it has ended.
+    pub(crate) async fn restart(&mut self, number: usize, balancer: &Balancer) {
+        let instance = &mut self.instances[number];
+        instance.server.take().unwrap().stop().await;
+        self.load.goes_on_for(10).await;
+        let instance = &mut self.instances[number];
+        instance.start(&self.simulated, &self.database_name).await;
+        balancer.moved(number, instance.server().api());
+        crate::until("it is ready again", || async { balancer.is_ready(number) }).await;
     }
 
     /// `kill -9`, and a new start.
@@ -237,6 +283,7 @@ impl Instance {
             ("SALDO_RETRY__MAX_RETRIES", "30"),
             ("SALDO_INTAKE__IMMEDIATE_TIMEOUT_MS", "1000"),
         ];
+        let settings = [&settings, self.settings].concat();
         let server = Server::start_with(self.folder.path(), simulated, &settings).await;
         self.server = Some(server);
     }

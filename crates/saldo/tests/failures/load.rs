@@ -42,33 +42,39 @@ pub(crate) struct Load {
     apis: Mutex<Vec<String>>,
     known: Mutex<BTreeMap<Order, Known>>,
     acknowledged: AtomicUsize,
+    /// Requests that were not acknowledged, whether they were asked again or not.
+    unanswered: AtomicUsize,
     stopping: AtomicBool,
     accounts: Vec<Uuid>,
     callers: tokio::sync::Mutex<JoinSet<()>>,
 }
 
 impl Load {
-    /// Begins to post to the instances at these addresses.
-    pub(crate) async fn begin(apis: Vec<String>, accounts: Vec<Uuid>) -> Arc<Self> {
-        let load = Arc::new(Self {
-            apis: Mutex::new(apis),
+    /// Orders of these accounts, before any is posted.
+    pub(crate) fn of(accounts: Vec<Uuid>) -> Arc<Self> {
+        Arc::new(Self {
+            apis: Mutex::default(),
             known: Mutex::default(),
             acknowledged: AtomicUsize::new(0),
+            unanswered: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             accounts,
             callers: tokio::sync::Mutex::default(),
-        });
-        let mut callers = load.callers.lock().await;
+        })
+    }
+
+    /// Begins to post to the instances at these addresses.
+    pub(crate) async fn begin(self: &Arc<Self>, apis: Vec<String>) {
+        *self.apis.lock().unwrap() = apis;
+        let mut callers = self.callers.lock().await;
         for number in 0..CALLERS {
             let caller = Caller {
-                load: Arc::clone(&load),
+                load: Arc::clone(self),
                 http: http_client(),
                 number,
             };
             callers.spawn(caller.run());
         }
-        drop(callers);
-        load
     }
 
     /// An instance answers at another address now.
@@ -101,6 +107,11 @@ impl Load {
             .await
             .expect("an order is still not acknowledged");
         std::mem::take(&mut *self.known.lock().unwrap())
+    }
+
+    /// How many requests were not acknowledged.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::SeqCst)
     }
 
     fn api(&self, instance: usize) -> String {
@@ -246,6 +257,7 @@ impl Caller {
         }
         .await;
         if acknowledged.is_none() {
+            self.load.unanswered.fetch_add(1, Ordering::SeqCst);
             // An instance that is down refuses at once.
             tokio::time::sleep(PAUSE).await;
         }

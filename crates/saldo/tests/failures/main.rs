@@ -6,11 +6,13 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod balancer;
 #[path = "../../../store-postgres/tests/support/cluster.rs"]
 mod cluster;
 mod fleet;
 mod load;
 mod proxy;
+mod roles;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -43,6 +45,20 @@ async fn instances_that_are_killed_in_turn_lose_nothing() {
         fleet.load.goes_on_for(20).await;
         fleet.kill_and_restart(turn % INSTANCES).await;
     }
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_are_restarted_one_after_the_other_leave_no_request_unanswered() {
+    let (mut fleet, balancer) = Fleet::behind_a_balancer().await;
+    fleet.simulated.delay_flag_calls_ms(30);
+    for number in 0..INSTANCES {
+        fleet.load.goes_on_for(10).await;
+        fleet.restart(number, &balancer).await;
+    }
+    fleet.load.goes_on_for(10).await;
+    assert_eq!(balancer.failed(), [""; 0]);
+    assert_eq!(fleet.load.unanswered(), 0);
     fleet.heals().await;
 }
 

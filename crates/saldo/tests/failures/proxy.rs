@@ -35,6 +35,8 @@ struct Shared {
     network: watch::Sender<Network>,
     /// Requests that went through and are not answered yet.
     unanswered: AtomicU32,
+    /// Calls that set a flag.
+    flag_calls: AtomicU32,
     /// How many answers to `COMMIT` are still to be lost, with their connections.
     commits_to_lose: AtomicU32,
 }
@@ -54,6 +56,7 @@ impl Proxy {
             target,
             network: watch::Sender::new(Network::Whole),
             unanswered: AtomicU32::new(0),
+            flag_calls: AtomicU32::new(0),
             commits_to_lose: AtomicU32::new(0),
         });
         let proxy = Self {
@@ -75,6 +78,10 @@ impl Proxy {
     /// The next answers to `COMMIT` are lost: the server has done it, and nobody hears of it.
     pub(crate) fn lose_commits(&self, count: u32) {
         self.shared.commits_to_lose.store(count, Ordering::SeqCst);
+    }
+
+    pub(crate) fn flag_calls(&self) -> u32 {
+        self.shared.flag_calls.load(Ordering::SeqCst)
     }
 
     pub(crate) fn unanswered(&self) -> u32 {
@@ -167,6 +174,9 @@ async fn between<S: AsyncRead + AsyncWrite + Unpin>(
             read = client.read(&mut asked) => match read {
                 Ok(count) if count > 0 => {
                     waiting.set(true);
+                    if asked.starts_with(b"PATCH ") {
+                        shared.flag_calls.fetch_add(1, Ordering::SeqCst);
+                    }
                     if server.write_all(&asked[..count]).await.is_err() {
                         return;
                     }

@@ -30,10 +30,13 @@ pub(crate) async fn healthz(_: App, _: Call) -> Result<Answer, Problem> {
     get, path = "/readyz", tag = "status",
     responses(
         (status = 200, description = "The database answers.", body = WellBody),
-        (status = 503, description = "The database does not answer."),
+        (status = 503, description = "The database does not answer, or Saldo is about to stop."),
     )
 )]
 pub(crate) async fn readyz(app: App, _: Call) -> Result<Answer, Problem> {
+    if app.service.is_leaving() {
+        return Err(Problem::new("closing", "this instance is about to stop").retry_later());
+    }
     app.service.store().next_due(&[]).await?;
     Answer::ok(&WellBody { status: "ok" })
 }

@@ -5,6 +5,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::support::{ACCOUNT, World, form, order, order_number};
+use crate::WebOptions;
 
 const ORDER: &str = "29738e61-7f6a-11f1-ac45-09db60ede9d6";
 
@@ -494,6 +495,42 @@ async fn the_state_is_told() {
     assert_eq!(answer.headers["retry-after"], "1");
     insta::assert_snapshot!("not_ready", answer.shown());
     assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_about_to_stop_is_not_ready_and_goes_on_taking_in() {
+    let world = World::open();
+    world.receive().await;
+    world.service.take_leave();
+    let answer = world.get("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
+    let taken = world.post("/api/v1/stock-sync/orders", &order()).await.json();
+    assert_eq!(taken["status"], "completed", "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_tells_how_it_stands_and_takes_nothing_in() {
+    let world = World::new(WebOptions {
+        open: true,
+        takes_in: false,
+        ..WebOptions::default()
+    });
+    for path in ["/healthz", "/readyz", "/metrics", "/api/v1/stock-sync/status"] {
+        assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    for path in [
+        "/api/v1/stock",
+        "/api/v1/stock-sync/orders",
+        "/api/v1/stock-sync/pending",
+    ] {
+        assert_eq!(world.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let refused = world.post("/api/v1/stock-sync/orders", &order()).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    let detail = refused.json()["detail"].to_string();
+    assert!(detail.contains("role is all or api"), "{detail}");
 }
 
 #[tokio::test(start_paused = true)]
