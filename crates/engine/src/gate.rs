@@ -12,6 +12,7 @@ use saldo_store::circuits::CircuitSubject;
 use tokio::time::Instant;
 
 use crate::pace::{AccountPaces, Pace, Share};
+use crate::reading_slots::{ReadingSlots, SLOT_WAIT_MILLISECONDS};
 use crate::settings::Settings;
 use sharing::Mirrored;
 
@@ -118,9 +119,8 @@ pub(crate) struct Gate {
     pace: Pace,
     account_paces: AccountPaces,
     after_account: Option<AccountId>,
-    /// Calls under way that are no deliveries, and how many there may be.
-    reading: usize,
-    reading_max: usize,
+    /// Calls under way that are no deliveries.
+    reading: ReadingSlots,
     /// What they are left even while deliveries need all of the rate.
     reading_pace: Pace,
     /// Calls that deliveries have in hand before others may take theirs.
@@ -144,8 +144,6 @@ pub(crate) enum ShareUntil {
     Always,
 }
 
-/// How soon a call that found no free slot looks again, in milliseconds.
-const SLOT_WAIT_MILLISECONDS: i64 = 10;
 /// Of how many calls one is left to what is no delivery while deliveries need all of the rate.
 const READING_SHARE: u32 = 10;
 
@@ -169,8 +167,7 @@ impl Gate {
             pace: Pace::new(rate, burst),
             account_paces: AccountPaces::new(account_rate, slots, rate),
             after_account: None,
-            reading: 0,
-            reading_max: max_in_flight.div_ceil(4),
+            reading: ReadingSlots::new(max_in_flight.div_ceil(4)),
             reading_pace: Pace::new(rate / READING_SHARE, 1),
             kept_for_deliveries: usize::try_from(burst / 4).unwrap_or(usize::MAX),
             share_until: ShareUntil::Always,
@@ -211,7 +208,7 @@ impl Gate {
         if self.is_shut_for(account) {
             return ReadingTurn::Shut;
         }
-        if self.reading >= self.reading_max || self.flight.free() == 0 || !self.has_share() {
+        if !self.has_share() || !self.reading.may_begin(account, self.flight.free(), now) {
             return wait(SignedDuration::from_millis(SLOT_WAIT_MILLISECONDS));
         }
         let own = self.account_paces.limited(now);
@@ -228,7 +225,7 @@ impl Gate {
                 self.reading_pace.charge(1, now);
             }
         }
-        self.reading += 1;
+        self.reading.began(account);
         self.flight.started(account);
         self.charge(account, 1, now);
         ReadingTurn::Begin
@@ -236,7 +233,7 @@ impl Gate {
 
     /// A call that is no delivery has ended, however.
     pub(crate) fn end_reading(&mut self, account: AccountId) {
-        self.reading = self.reading.saturating_sub(1);
+        self.reading.ended(account);
         self.flight.ended(account);
     }
 

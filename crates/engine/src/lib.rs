@@ -18,6 +18,8 @@ mod waiters;
 
 mod pace;
 
+mod reading_slots;
+
 mod gate;
 
 mod circuits;

@@ -1,20 +1,20 @@
 //! Pulling new and changed orders, so that nobody has to post them.
 //!
 //! An account's list is read from its watermark on, with overlap, the oldest first, so that the watermark moves page by
-//! page over orders that have landed. While nothing changes, one call a round finds that out.
+//! page over orders that have landed. While nothing changes, one call a period finds that out. Each account has its turns
+//! by itself: one whose list takes minutes keeps no other one waiting.
 
 mod land;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 use saldo_domain::ids::AccountId;
-use saldo_domain::rollout::Mode;
+use saldo_domain::rollout::{Mode, Rollout};
 use saldo_store::StoreError;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,9 @@ use crate::modes;
 use crate::service::StockSynchronizationService;
 use turn::{Ended, Polled};
 
-/// Accounts that are pulled at once; the gate bounds their calls further.
-const TOGETHER: usize = 4;
+/// Accounts that are pulled at once; the gate bounds their calls further. Those that fail come less and less often, so
+/// that they leave room to the others.
+const TOGETHER: usize = 8;
 /// How often new accounts are looked for, in seconds.
 const DISCOVER_SECONDS: u64 = 300;
 /// The longest wait after failures, in seconds.
@@ -42,26 +43,32 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
     let mut poller = Poller {
         service: &service,
         accounts: BTreeMap::new(),
+        turning: BTreeSet::new(),
+        under_way: JoinSet::new(),
         discover_at: Instant::now(),
+        is_discovering: false,
     };
     let mut held: Option<Held> = None;
     while !stop.is_cancelled() {
         let poked = core.poll.notified();
-        let round = async {
+        let look = async {
+            if !core.leads() {
+                poller.leave_off();
+            }
             if held.is_none() {
                 core.leading().await;
             }
             if lead(core, &mut held).await? {
-                poller.round().await
+                poller.begin_turns().await
             } else {
+                poller.leave_off();
                 Ok(Duration::from_secs(OTHER_INSTANCE_SECONDS))
             }
         };
         let wait = tokio::select! {
             biased;
-            // It may be left anywhere: what has landed is known, and the rest is pulled again.
             () = stop.cancelled() => break,
-            wait = round => wait,
+            wait = look => wait,
         };
         let wait = wait.unwrap_or_else(|error| {
             tracing::warn!(%error, "orders could not be pulled; trying again");
@@ -70,12 +77,24 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
+            () = lost(held.as_ref()) => poller.leave_off(),
+            Some(ended) = poller.under_way.join_next() => poller.ended(ended),
             () = poked => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
+    // They may be left anywhere: what has landed is known, and the rest is pulled again.
+    poller.under_way.shutdown().await;
     if let Some(held) = held {
         held.release().await;
+    }
+}
+
+/// Ends when the lease that is held is lost.
+async fn lost(held: Option<&Held>) {
+    match held {
+        Some(held) => held.lost().cancelled_owned().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -93,72 +112,132 @@ async fn lead(core: &Arc<Core>, held: &mut Option<Held>) -> Result<bool, StoreEr
     Ok(held.is_some())
 }
 
+/// What runs beside the poller itself.
+enum UnderWay {
+    Turn {
+        account: AccountId,
+        polled: Polled,
+        ended: Result<Ended, StoreError>,
+    },
+    /// New accounts were looked for.
+    Discovery { is_answered: bool },
+}
+
 struct Poller<'s> {
     service: &'s StockSynchronizationService,
+    /// Accounts between their turns.
     accounts: BTreeMap<AccountId, Polled>,
+    /// Accounts that have their turn now.
+    turning: BTreeSet<AccountId>,
+    under_way: JoinSet<UnderWay>,
     discover_at: Instant,
+    is_discovering: bool,
 }
 
 impl Poller<'_> {
-    /// One turn of every account that is due; says how long to wait for the next.
-    async fn round(&mut self) -> Result<Duration, StoreError> {
+    /// Begins the turns of accounts that are due, those first that are due for longest; says when to look again.
+    async fn begin_turns(&mut self) -> Result<Duration, StoreError> {
         let core = self.service.core();
         let period = Duration::from_secs(core.settings.poll_seconds);
         let rollout = modes::in_force(core).await?;
         if rollout.mode == Mode::Off {
-            self.accounts.clear();
+            self.leave_off();
             return Ok(period);
         }
-        self.discover().await?;
-        let now = Instant::now();
-        let due: Vec<(AccountId, Polled)> = self
+        self.discover();
+        for account in core.store.accounts().await? {
+            if !self.turning.contains(&account.id) {
+                self.accounts.entry(account.id).or_default();
+            }
+        }
+        let mut due: Vec<(Instant, AccountId)> = self
             .accounts
-            .iter_mut()
-            .filter(|(_, polled)| polled.due_at <= now)
-            .map(|(account, polled)| (*account, std::mem::take(polled)))
+            .iter()
+            .map(|(account, polled)| (polled.due_at, *account))
             .collect();
-        let (service, rollout) = (self.service, &rollout);
-        let turns: Vec<BoxFuture<'_, _>> = due
-            .into_iter()
-            .map(|(account, mut polled)| {
-                async move {
-                    let ended = turn::turn(service, rollout, account, &mut polled).await;
-                    (account, polled, ended)
-                }
-                .boxed()
-            })
-            .collect();
-        let ended: Vec<_> = futures::stream::iter(turns)
-            .buffer_unordered(TOGETHER)
-            .collect()
-            .await;
-        for (account, mut polled, ended) in ended {
-            polled.due_at = Instant::now() + wait_after(account, ended, &mut polled, period);
-            self.accounts.insert(account, polled);
+        due.sort_unstable();
+        let now = Instant::now();
+        let free = TOGETHER.saturating_sub(self.turning.len());
+        for (_, account) in due.iter().take(free).take_while(|(due_at, _)| *due_at <= now) {
+            self.begin_turn(*account, rollout.clone());
         }
         let next = self.accounts.values().map(|polled| polled.due_at).min();
-        let wait = next.map_or(period, |next| next.duration_since(Instant::now()));
-        // Others have their turn between two rounds.
-        Ok(wait.clamp(Duration::from_millis(10), period))
+        // While there is no room, the end of a turn makes some.
+        let next = next.filter(|_| self.turning.len() < TOGETHER);
+        let wait = next.map_or(period, |next| next.duration_since(now));
+        // Two looks in one instant would find the same.
+        Ok(wait.max(Duration::from_millis(10)).min(period))
     }
 
-    async fn discover(&mut self) -> Result<(), StoreError> {
+    fn begin_turn(&mut self, account: AccountId, rollout: Rollout) {
+        let Some(mut polled) = self.accounts.remove(&account) else {
+            return;
+        };
+        self.turning.insert(account);
+        let service = self.service.clone();
+        self.under_way.spawn(async move {
+            let ended = turn::turn(&service, &rollout, account, &mut polled).await;
+            UnderWay::Turn {
+                account,
+                polled,
+                ended,
+            }
+        });
+    }
+
+    fn ended(&mut self, ended: Result<UnderWay, JoinError>) {
         let core = self.service.core();
-        let now = Instant::now();
-        if self.discover_at <= now {
-            let wait = match engine::discover(core).await {
-                Ok(_) => DISCOVER_SECONDS,
-                Err(reason) => {
-                    tracing::debug!(reason, "accounts could not be looked for; those known are pulled");
+        let period = Duration::from_secs(core.settings.poll_seconds);
+        match ended {
+            Ok(UnderWay::Turn {
+                account,
+                mut polled,
+                ended,
+            }) => {
+                polled.due_at = Instant::now() + wait_after(account, ended, &mut polled, period);
+                self.turning.remove(&account);
+                self.accounts.insert(account, polled);
+            }
+            Ok(UnderWay::Discovery { is_answered }) => {
+                self.is_discovering = false;
+                let wait = if is_answered {
+                    DISCOVER_SECONDS
+                } else {
                     core.settings.poll_seconds
-                }
-            };
-            self.discover_at = now + Duration::from_secs(wait);
+                };
+                self.discover_at = Instant::now() + Duration::from_secs(wait);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "pulling was lost, and begins anew");
+                self.leave_off();
+            }
         }
-        for account in core.store.accounts().await? {
-            self.accounts.entry(account.id).or_default();
+    }
+
+    /// Leaves all turns where they are: what has landed is known, and the rest is pulled again.
+    fn leave_off(&mut self) {
+        self.under_way = JoinSet::new();
+        self.accounts.clear();
+        self.turning.clear();
+        self.is_discovering = false;
+    }
+
+    /// Looks for new accounts, now and then.
+    fn discover(&mut self) {
+        if self.is_discovering || self.discover_at > Instant::now() {
+            return;
         }
-        Ok(())
+        self.is_discovering = true;
+        let service = self.service.clone();
+        self.under_way.spawn(async move {
+            let found = engine::discover(service.core()).await;
+            if let Err(reason) = &found {
+                tracing::debug!(reason, "accounts could not be looked for; those known are pulled");
+            }
+            UnderWay::Discovery {
+                is_answered: found.is_ok(),
+            }
+        });
     }
 }
 

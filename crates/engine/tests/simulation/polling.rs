@@ -247,3 +247,102 @@ fn one_busy_account_does_not_keep_the_others_waiting() {
         assert!(world.is_deducted(&order(3, 1)).await);
     });
 }
+
+#[test]
+fn an_account_whose_list_takes_minutes_keeps_no_other_one_waiting_beyond_its_period() {
+    simulate(async {
+        let mut world = World::without_engine(setup(Settings {
+            list_timeout_ms: 300_000,
+            ..polling()
+        }))
+        .await;
+        for number in 0..150 {
+            world.buy(&order(1, number), 10 + number as i64);
+        }
+        world.remote.faults(|faults| {
+            faults.account_latency_ms.insert(account(1), (180_000, 180_000));
+        });
+        world.start();
+        seconds(10).await;
+        for number in 0..10 {
+            let key = order(2 + u128::from(number % 2), number);
+            world.buy(&key, 0);
+            seconds(61).await;
+            assert!(world.is_deducted(&key).await, "{key}");
+        }
+        assert!(
+            !world.is_deducted(&order(1, 0)).await,
+            "the other one is slow indeed"
+        );
+        world.remote.faults(|faults| faults.account_latency_ms.clear());
+        hours(1).await;
+        assert_eq!(world.stock().await, 1_000_000 - 160);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn an_account_whose_questions_take_long_leaves_calls_to_the_others_however_few_there_may_be() {
+    for max_in_flight in [4, 32] {
+        simulate(async move {
+            let mut world = World::without_engine(setup(Settings {
+                max_in_flight,
+                ..polling()
+            }))
+            .await;
+            for number in 0..300 {
+                world.buy(&order(1, number), 10 + number as i64);
+            }
+            world.remote.faults(|faults| {
+                faults.account_latency_ms.insert(account(1), (9_000, 9_000));
+            });
+            world.start();
+            seconds(20).await;
+            for number in 0..5 {
+                let key = order(2, number);
+                world.buy(&key, 0);
+                seconds(90).await;
+                assert!(world.is_deducted(&key).await, "{key} of {max_in_flight}");
+            }
+            world.assert_safe().await;
+        });
+    }
+}
+
+/// A form that was bought before the beginning is recorded without asking for its flag, unless it shares a line with an
+/// order of Saldo's: then it is Saldo's, and is asked about after all.
+#[test]
+fn a_pulled_order_that_turns_out_to_need_its_flag_is_asked_about_and_taken_in() {
+    for flag in [false, true] {
+        simulate(async move {
+            let began_at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+            let settings = Settings {
+                start_from: Some(began_at - SignedDuration::from_hours(1)),
+                ..polling()
+            };
+            let mut world = World::without_engine(setup(settings)).await;
+            let (alone, merged) = (order(1, 1), order(1, 2));
+            world.buy(&alone, 30);
+            world.post_stored([alone.clone()]).await;
+            let lines = world.remote.form(&alone)["lineItems"].clone();
+            world.remote.remove_form(&alone);
+            world.buy(&merged, 90);
+            world.remote.change_form(&merged, |form| {
+                form["lineItems"].as_array_mut().unwrap().push(lines[0].clone());
+            });
+            world.remote.put_flag(&merged, flag);
+            world.start();
+            seconds(20).await;
+            let is_wished = world.ledger.wishes(10).await.unwrap() == [merged.clone()];
+            assert!(is_wished, "it is not taken in without its flag");
+            assert_eq!(world.calls(Asked::LookAtFlag), 0);
+            seconds(200).await;
+            assert!(world.calls(Asked::LookAtFlag) > 0);
+            assert_eq!(world.ledger.wishes(10).await.unwrap(), []);
+            let asked = world.reviews(ReviewReason::RemoteOnly).await.len();
+            let expected = if flag { (1, 1) } else { (2, 0) };
+            assert_eq!((1_000_000 - world.stock().await, asked), expected);
+            world.assert_safe().await;
+        });
+    }
+}
