@@ -14,7 +14,7 @@ use saldo_domain::stock::StockKey;
 use saldo_domain::text::Sku;
 use saldo_engine::clock::Clock as _;
 use saldo_orders_service::{
-    Credentials, HttpOptions, HttpOrdersService, ListedOrder, OrdersService, SecretText,
+    Credentials, HttpOptions, HttpOrdersService, ListedOrder, OrdersService, PageQuery, SecretText,
 };
 use saldo_simulator::{FlagInput, Simulator, SimulatorHandle, SimulatorOptions, bearer_token};
 use saldo_store::Store;
@@ -312,7 +312,7 @@ async fn take_in_all(
     let mut keys = Vec::new();
     let pages = stream::unfold(Some(0), |offset| async move {
         let offset = offset?;
-        let page = client.list_page(account, offset, None, None).await;
+        let page = client.list_page(account, PageQuery::at(offset)).await;
         let next = page
             .as_ref()
             .is_ok_and(|page| page.has_next)

@@ -203,6 +203,9 @@ pub struct ReconciliationRequest {
     /// From each account's watermark on, with overlap, as the scheduled task does; an account without a full pass
     /// within a day is read in full.
     pub since_watermark: bool,
+    /// Somebody waits for the end: a service that gives nothing at all is said at once to do so. Otherwise, and once it
+    /// has given something, it is asked again for a while.
+    pub is_waited_for: bool,
 }
 
 /// What a run of reconciliation did.

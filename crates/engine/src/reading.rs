@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::Timestamp;
 use saldo_domain::form::Source;
 use saldo_domain::ids::{AccountId, OrderKey};
-use saldo_orders_service::{CallError, ErrorClass, LiveOrders, OrderSource, Page};
+use saldo_orders_service::{CallError, ErrorClass, LiveOrders, OrderSource, Page, PageQuery};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -65,15 +64,9 @@ impl Reader {
     }
 
     /// One page of the list.
-    pub(crate) async fn list_page(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, ReadError> {
+    pub(crate) async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, ReadError> {
         let longest = self.core.settings.list_timeout_ms;
-        let call = self.core.orders_service.list_page(account, offset, from, to);
+        let call = self.core.orders_service.list_page(account, query);
         self.call(account, longest, call).await
     }
 

@@ -91,10 +91,37 @@ struct Place {
     done: usize,
     /// Where the next one is, when it was begun.
     account: Option<AccountPlace>,
+    /// Whether the service has given anything in this run.
+    #[serde(default)]
+    is_reached: bool,
     /// What could not be looked at.
     errors: Vec<String>,
     /// What people should know besides.
     remarks: Vec<String>,
+}
+
+/// What a run goes on under.
+struct Under {
+    /// Told when another instance has the right to run, or may have it.
+    lost: CancellationToken,
+    /// Whether somebody waits for its end.
+    is_waited_for: bool,
+}
+
+impl Under {
+    /// Whether the run may go on.
+    fn check(&self, core: &Core) -> Result<(), StoreError> {
+        if core.stop.is_cancelled() {
+            return Err(stopping());
+        }
+        if self.lost.is_cancelled() {
+            return Err(StoreError::Unavailable(
+                "another instance has taken over the right to compare both sides, and goes on with the run"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Runs once, after whatever runs now, and after what a crash cut short.
@@ -114,7 +141,11 @@ async fn reconcile(
         since_watermark: request.since_watermark,
         auto_fix: request.auto_fix.unwrap_or(core.settings.reconciliation.auto_fix),
     };
-    let ended = run_or_take_up(service, scope, by, &held.lost()).await;
+    let under = Under {
+        lost: held.lost(),
+        is_waited_for: request.is_waited_for,
+    };
+    let ended = run_or_take_up(service, scope, by, &under).await;
     held.release().await;
     core.progress.send_replace(None);
     core.tell(Event::Status);
@@ -126,12 +157,12 @@ async fn run_or_take_up(
     service: &StockSynchronizationService,
     scope: RunScope,
     by: String,
-    lost: &CancellationToken,
+    under: &Under,
 ) -> Result<Run, StoreError> {
     let core = service.core();
     for unfinished in unfinished(core).await? {
         let is_the_same = unfinished.scope == scope;
-        let ended = carry_on(service, unfinished, lost).await?;
+        let ended = carry_on(service, unfinished, under).await?;
         if is_the_same {
             return Ok(ended);
         }
@@ -149,7 +180,7 @@ async fn run_or_take_up(
         place: place_json(&Place::default()),
     };
     core.store.put_run(&run).await?;
-    carry_on(service, run, lost).await
+    carry_on(service, run, under).await
 }
 
 /// Takes up runs that a crash cut short, once after the start.
@@ -162,7 +193,11 @@ pub(crate) async fn take_up(service: StockSynchronizationService, stop: Cancella
             }
             let _turn = core.reconciling.lock().await;
             let held = wait_for_lease(core).await?;
-            let taken = take_up_all(&service, &held.lost()).await;
+            let under = Under {
+                lost: held.lost(),
+                is_waited_for: false,
+            };
+            let taken = take_up_all(&service, &under).await;
             held.release().await;
             core.progress.send_replace(None);
             taken
@@ -180,13 +215,10 @@ pub(crate) async fn take_up(service: StockSynchronizationService, stop: Cancella
     }
 }
 
-async fn take_up_all(
-    service: &StockSynchronizationService,
-    lost: &CancellationToken,
-) -> Result<(), StoreError> {
+async fn take_up_all(service: &StockSynchronizationService, under: &Under) -> Result<(), StoreError> {
     for run in unfinished(service.core()).await? {
         tracing::info!(run = %run.id, "a run of reconciliation that was cut short is taken up again");
-        carry_on(service, run, lost).await?;
+        carry_on(service, run, under).await?;
     }
     Ok(())
 }
@@ -227,7 +259,7 @@ fn place_json(place: &Place) -> serde_json::Value {
 async fn carry_on(
     service: &StockSynchronizationService,
     mut run: Run,
-    lost: &CancellationToken,
+    under: &Under,
 ) -> Result<Run, StoreError> {
     let core = service.core();
     // A place that cannot be read is the beginning.
@@ -236,13 +268,15 @@ async fn carry_on(
         Some(accounts) => accounts,
         None => accounts_of(core, &mut run, &mut place).await?,
     };
+    under.check(core)?;
     place.accounts = Some(accounts.clone());
     while let Some(account) = accounts.get(place.done) {
-        let mut pass = pass::Pass::begin(service, &mut run, &mut place, *account, lost).await?;
+        let mut pass = pass::Pass::begin(service, &mut run, &mut place, *account, under).await?;
         if let Err(why) = pass.go().await? {
             tracing::warn!(%account, why, "an account could not be looked at to the end");
             place.errors.push(format!("account {account}: {why}"));
         }
+        under.check(core)?;
         place.account = None;
         place.done += 1;
         run.place = place_json(&place);
@@ -267,10 +301,11 @@ async fn accounts_of(core: &Core, run: &mut Run, place: &mut Place) -> Result<Ve
         return Ok(vec![account]);
     }
     run.tally.calls += 1;
-    if let Err(reason) = engine::discover(core).await {
-        place.errors.push(format!(
+    match engine::discover(core).await {
+        Ok(_) => place.is_reached = true,
+        Err(reason) => place.errors.push(format!(
             "the orders service's accounts could not be read: {reason}"
-        ));
+        )),
     }
     let accounts = core.store.accounts().await?;
     Ok(accounts.into_iter().map(|account| account.id).collect())

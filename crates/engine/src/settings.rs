@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use saldo_domain::circuit::CircuitPolicy;
 use saldo_domain::rollout::Mode;
+use saldo_orders_service::ORDERS_PER_PAGE;
 use saldo_store::instances::ServerRole;
 
 use crate::tasks::Schedule;
@@ -65,6 +66,8 @@ pub struct Settings {
 /// How both sides are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReconciliationSettings {
+    /// Orders of a page of the service's list: as many as it gives at once, or fewer.
+    pub batch_size: u64,
     /// Whether fixes are made where the request does not say.
     pub auto_fix: bool,
     /// Fixes that move stock are made of younger orders only, in hours.
@@ -76,6 +79,7 @@ pub struct ReconciliationSettings {
 impl Default for ReconciliationSettings {
     fn default() -> Self {
         Self {
+            batch_size: ORDERS_PER_PAGE,
             auto_fix: true,
             auto_fix_threshold_hours: 24,
             missing_after_hours: 2,

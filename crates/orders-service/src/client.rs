@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::{Method, Url};
 use saldo_domain::ids::{AccountId, OrderId};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::classify::{json_of_success, not_the_contract};
-use crate::contract::{FoundOrder, Health, LiveOrders, OrderSource, Page, RemoteAccount};
+use crate::contract::{FoundOrder, Health, LiveOrders, OrderSource, Page, PageQuery, RemoteAccount};
 use crate::error::ErrorClass;
 use crate::failure::Failure;
 use crate::paths::Paths;
@@ -135,20 +134,12 @@ impl Client {
         }
     }
 
-    pub(crate) async fn list_page(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, Failure> {
-        let (answer, body) = self
-            .ask(self.slow(self.paths.list(account, offset, from, to)))
-            .await?;
+    pub(crate) async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, Failure> {
+        let (answer, body) = self.ask(self.slow(self.paths.list(account, query))).await?;
         let suspect_after_ms = self.suspect_after_ms;
         let asked = list_answer::Asked {
             account,
-            offset,
+            query,
             took_ms: answer.took_ms,
             suspect_after_ms,
         };

@@ -6,6 +6,7 @@ use saldo_domain::ids::{AccountId, OrderId};
 use serde_json::Value;
 
 use crate::error::CallError;
+use crate::order_rows::ORDERS_PER_PAGE;
 
 /// The remote service that stores the orders of all accounts and one stock flag for each order.
 ///
@@ -48,7 +49,7 @@ pub trait OrdersService: Send + Sync {
     /// access has expired, and there too only the stored order can be had.
     async fn live_orders_work(&self, account: AccountId, order: &OrderId) -> Result<bool, CallError>;
 
-    /// One page of stored orders, the newest first, bought within `from..=to`.
+    /// One page of stored orders, the newest first.
     ///
     /// Orders bought at the same moment have no order among themselves, and a new order moves the pages: one order
     /// may come twice, and a pass is complete only when a repeated pass brings nothing new. Each call makes the
@@ -56,13 +57,7 @@ pub trait OrdersService: Send + Sync {
     ///
     /// An account that the service does not have is answered like a database that is down, with a bare 500: it is
     /// [`Transient`](crate::ErrorClass::Transient) here, and only the flag calls tell.
-    async fn list_page(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, CallError>;
+    async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, CallError>;
 }
 
 /// One Allegro account that the service holds a token of.
@@ -132,6 +127,32 @@ pub struct UnreadableRow {
     pub position: usize,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// Which page of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Rows before it.
+    pub offset: u64,
+    /// Its rows at the most: 1 to [`ORDERS_PER_PAGE`](crate::ORDERS_PER_PAGE), of more the service refuses the call.
+    pub rows: u64,
+    /// Bought at or after this moment.
+    pub from: Option<Timestamp>,
+    /// Bought at or before this moment.
+    pub to: Option<Timestamp>,
+}
+
+impl PageQuery {
+    /// A page of the usual size of all orders.
+    #[must_use]
+    pub const fn at(offset: u64) -> Self {
+        Self {
+            offset,
+            rows: ORDERS_PER_PAGE,
+            from: None,
+            to: None,
+        }
+    }
 }
 
 /// One page of a list.

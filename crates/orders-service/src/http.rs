@@ -3,11 +3,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OrderId};
 
 use crate::client::Client;
-use crate::contract::{FoundOrder, Health, LiveOrders, OrdersService, Page, RemoteAccount};
+use crate::contract::{FoundOrder, Health, LiveOrders, OrdersService, Page, PageQuery, RemoteAccount};
 use crate::credentials::Bearer;
 use crate::error::CallError;
 use crate::failure::Failure;
@@ -100,15 +99,9 @@ impl OrdersService for HttpOrdersService {
             .map_err(|failure| self.report(failure))
     }
 
-    async fn list_page(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, CallError> {
+    async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, CallError> {
         self.client
-            .list_page(account, offset, from, to)
+            .list_page(account, query)
             .await
             .map_err(|failure| self.report(failure))
     }

@@ -27,7 +27,7 @@ mod token_list;
 mod transport;
 
 pub use contract::{
-    FoundOrder, Health, ListedOrder, LiveOrders, OrderSource, OrdersService, Page, RemoteAccount,
+    FoundOrder, Health, ListedOrder, LiveOrders, OrderSource, OrdersService, Page, PageQuery, RemoteAccount,
     UnreadableRow,
 };
 pub use credentials::{Credentials, SecretText};

@@ -3,20 +3,21 @@
 use saldo_domain::ids::AccountId;
 use serde_json::Value;
 
-use crate::contract::{Page, UnreadableRow};
-use crate::order_rows::{self, ORDERS_PER_PAGE};
+use crate::contract::{Page, PageQuery, UnreadableRow};
+use crate::order_rows;
 
 /// Which page was asked for, and how the answer came.
 pub(crate) struct Asked {
     pub(crate) account: AccountId,
-    pub(crate) offset: u64,
+    pub(crate) query: PageQuery,
     pub(crate) took_ms: u64,
     pub(crate) suspect_after_ms: u64,
 }
 
 /// Reads a page. A row that cannot be read does not hide the others.
 pub(crate) fn read(mut body: Value, asked: &Asked) -> Result<Page, String> {
-    let rows = order_rows::take(&mut body, ORDERS_PER_PAGE as usize)?;
+    let rows_max = usize::try_from(asked.query.rows).unwrap_or(usize::MAX);
+    let rows = order_rows::take(&mut body, rows_max)?;
     let pagination = body.get("pagination").ok_or("it has no pagination")?;
     let number = |name: &str| {
         pagination
@@ -25,7 +26,7 @@ pub(crate) fn read(mut body: Value, asked: &Asked) -> Result<Page, String> {
             .ok_or_else(|| format!("its pagination has no {name}"))
     };
     let total = number("total")?;
-    if number("offset")? != asked.offset || number("limit")? != ORDERS_PER_PAGE {
+    if number("offset")? != asked.query.offset || number("limit")? != asked.query.rows {
         return Err("it is another page than the one asked for".to_owned());
     }
     let has_next = pagination

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::contract::ListedOrder;
 
-/// The most that a list gives at once, and the only size that was seen to page without holes.
+/// The most that a list gives at once, and the size that was seen to page without holes also where it is filtered.
 pub const ORDERS_PER_PAGE: u64 = 100;
 /// The most that a search gives.
 pub(crate) const ORDERS_PER_SEARCH: usize = 1000;

@@ -1,12 +1,12 @@
 //! The service's paths, to the slash: a slash too many or too few is answered with a redirect, which is not followed.
 
-use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use saldo_domain::ids::{AccountId, OrderId};
 
-use crate::order_rows::{ORDERS_PER_PAGE, ORDERS_PER_SEARCH};
+use crate::contract::PageQuery;
+use crate::order_rows::ORDERS_PER_SEARCH;
 use crate::token_list::ACCOUNTS_PER_PAGE;
 
 /// Everything but RFC 3986's unreserved characters. An id of dots only would climb the path, but cannot be an
@@ -64,21 +64,21 @@ impl Paths {
     }
 
     /// Times go out aware, with `Z`: the service reads naive ones in its database's zone.
-    pub(crate) fn list(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Url {
-        let mut query = format!("token_id={account}&limit={ORDERS_PER_PAGE}&offset={offset}");
+    pub(crate) fn list(&self, account: AccountId, query: PageQuery) -> Url {
+        let PageQuery {
+            offset,
+            rows,
+            from,
+            to,
+        } = query;
+        let mut words = format!("token_id={account}&limit={rows}&offset={offset}");
         for (name, time) in [("from_date", from), ("to_date", to)] {
             if let Some(time) = time {
                 let text = TIME.timestamp_to_string(&time);
-                query.push_str(&format!("&{name}={}", utf8_percent_encode(&text, ENCODED)));
+                words.push_str(&format!("&{name}={}", utf8_percent_encode(&text, ENCODED)));
             }
         }
-        self.url("/api/v1/orders/", Some(&query))
+        self.url("/api/v1/orders/", Some(&words))
     }
 
     fn order(&self, account: AccountId, order: &OrderId, action: &str) -> Url {
@@ -135,8 +135,18 @@ mod tests {
                 format!("/api/v1/orders/search?{token}&query={id}&limit=1000"),
             ),
             (
-                paths.list(account, 200, None, None),
+                paths.list(account, PageQuery::at(200)),
                 format!("/api/v1/orders/?{token}&limit=100&offset=200"),
+            ),
+            (
+                paths.list(
+                    account,
+                    PageQuery {
+                        rows: 25,
+                        ..PageQuery::at(50)
+                    },
+                ),
+                format!("/api/v1/orders/?{token}&limit=25&offset=50"),
             ),
         ];
         for (url, expected) in cases {
@@ -148,7 +158,11 @@ mod tests {
     fn times_are_aware_and_in_microseconds() {
         let (paths, account, _) = parts();
         let from = "2025-07-20T02:46:07.9612345+02:00".parse().unwrap();
-        let url = paths.list(account, 0, Some(from), None);
+        let query = PageQuery {
+            from: Some(from),
+            ..PageQuery::at(0)
+        };
+        let url = paths.list(account, query);
         assert!(
             url.as_str()
                 .ends_with("&from_date=2025-07-20T00%3A46%3A07.961234Z"),

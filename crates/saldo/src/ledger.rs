@@ -117,6 +117,7 @@ fn settings(config: &Config) -> Settings {
         start_from: config.start_from(),
         overlap_days: signed(config.intake.overlap_days),
         reconciliation: ReconciliationSettings {
+            batch_size: config.reconciliation.batch_size,
             auto_fix: config.reconciliation.auto_fix,
             auto_fix_threshold_hours: signed(config.reconciliation.auto_fix_threshold_hours),
             missing_after_hours: signed(config.reconciliation.missing_after_hours),

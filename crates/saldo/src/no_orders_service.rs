@@ -1,10 +1,9 @@
 //! What stands in for the orders service while there are no credentials for it.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OrderId};
 use saldo_orders_service::{
-    CallError, ErrorClass, FoundOrder, Health, LiveOrders, OrdersService, Page, RemoteAccount,
+    CallError, ErrorClass, FoundOrder, Health, LiveOrders, OrdersService, Page, PageQuery, RemoteAccount,
 };
 
 /// Refuses every call as one without credentials: so deliveries wait, keep their retries, and say why.
@@ -46,13 +45,7 @@ impl OrdersService for NoOrdersService {
         refused()
     }
 
-    async fn list_page(
-        &self,
-        _: AccountId,
-        _: u64,
-        _: Option<Timestamp>,
-        _: Option<Timestamp>,
-    ) -> Result<Page, CallError> {
+    async fn list_page(&self, _: AccountId, _: PageQuery) -> Result<Page, CallError> {
         refused()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::ids::AccountId;
 use saldo_domain::rollout::Rollout;
-use saldo_orders_service::Page;
+use saldo_orders_service::{ORDERS_PER_PAGE, Page, PageQuery};
 use saldo_store::StoreError;
 use tokio::time::Instant;
 
@@ -14,8 +14,6 @@ use crate::reading::Reader;
 use crate::service::StockSynchronizationService;
 use crate::watermarks;
 
-/// Rows of a page of the service's list.
-const PAGE_ROWS: u64 = 100;
 /// Pages read in one turn; then other accounts have theirs.
 const PAGES_MAX: usize = 10;
 /// Flags asked for in one turn.
@@ -147,7 +145,7 @@ pub(super) async fn turn(
 /// Whether a page has fewer rows than its place in the list says.
 fn is_short(page: &Page, offset: u64) -> bool {
     let rows = (page.orders.len() + page.unreadable.len()) as u64;
-    rows < PAGE_ROWS.min(page.total.saturating_sub(offset))
+    rows < ORDERS_PER_PAGE.min(page.total.saturating_sub(offset))
 }
 
 struct Turn<'t> {
@@ -159,7 +157,11 @@ struct Turn<'t> {
 impl Turn<'_> {
     async fn list(&self, offset: u64, from: Option<Timestamp>) -> Result<Page, String> {
         let Lander { reader, account, .. } = &self.lander;
-        let page = reader.list_page(*account, offset, from, None).await;
+        let query = PageQuery {
+            from,
+            ..PageQuery::at(offset)
+        };
+        let page = reader.list_page(*account, query).await;
         page.map_err(|error| error.to_string())
     }
 
@@ -212,7 +214,7 @@ impl Turn<'_> {
 
     /// Reads the next page of a pass. New orders move all rows on; then it is read again from where the rows are.
     async fn page(&mut self, pass: &mut Pass) -> Result<Result<(), String>, StoreError> {
-        let offset = pass.below.saturating_sub(PAGE_ROWS);
+        let offset = pass.below.saturating_sub(ORDERS_PER_PAGE);
         let page = match self.list(offset, pass.from).await {
             Ok(page) => page,
             Err(why) => return Ok(Err(why)),

@@ -15,28 +15,28 @@ use saldo_domain::ids::{AccountId, OrderId, OrderKey};
 use saldo_domain::reconcile::{Flag, Word};
 use saldo_domain::rollout::Rollout;
 use saldo_domain::view::OrderFile;
-use saldo_orders_service::{ListedOrder, Page};
+use saldo_orders_service::{ListedOrder, ORDERS_PER_PAGE, Page, PageQuery};
 use saldo_store::StoreError;
 use saldo_store::reconciliations::{BoughtOrder, BoughtRange};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
 use super::act::{self, Tallied};
 use super::compare::{Compared, Comparer, Row};
-use super::{FULL_PASS_HOURS, Place, place_json, stopping};
+use super::{FULL_PASS_HOURS, Place, Under, place_json, stopping};
 use crate::api::ReconciliationProgress;
 use crate::reading::{ReadError, Reader};
 use crate::service::StockSynchronizationService;
+use crate::settings::Settings;
 use crate::{modes, shadow, watermarks};
 
-/// Rows of a page of the service's list.
-const PAGE_ROWS: u64 = 100;
 /// Orders that are asked about at once; the gate bounds it further.
 const TOGETHER: usize = 8;
-/// Tries to read a page, and the pauses between them, in seconds.
+/// Pauses between the tries to read a page, in seconds.
 const PAUSES_SECONDS: [u64; 3] = [2, 10, 30];
-/// Pages of which the ids are remembered: an order that comes again on one of the next is the same one.
-const RECENT_PAGES: usize = 3;
+/// The same while somebody waits for a run that has not reached anybody yet.
+const BRIEF_PAUSES_SECONDS: [u64; 1] = [1];
+/// Rows, counted in whole pages, of which the ids are remembered: an order that comes again soon is the same one.
+const RECENT_ROWS: u64 = 3 * ORDERS_PER_PAGE;
 /// How often a list may get shorter while it is read, before it is given up.
 const SHRUNK_MAX: u32 = 100;
 /// Rows that a list may have beyond its total before it is taken for one without end.
@@ -57,6 +57,9 @@ pub(super) struct AccountPlace {
     pub(super) from: Option<Timestamp>,
     /// Whether it is the whole list.
     is_full: bool,
+    /// Rows of a page: the same to the end, as pages of another size may show rows in another order.
+    #[serde(default = "usual_page_rows")]
+    page_rows: u64,
     /// The next row of the list.
     pub(super) offset: u64,
     /// Rows of the list in all, as the last page said.
@@ -86,7 +89,7 @@ pub(super) struct Pass<'r> {
     pub(super) run: &'r mut Run,
     place: &'r mut Place,
     pub(super) account: AccountId,
-    lost: &'r CancellationToken,
+    under: &'r Under,
     pub(super) reader: Reader,
     pub(super) rollout: Rollout,
     pub(super) at: AccountPlace,
@@ -118,13 +121,13 @@ impl<'r> Pass<'r> {
         run: &'r mut Run,
         place: &'r mut Place,
         account: AccountId,
-        lost: &'r CancellationToken,
+        under: &'r Under,
     ) -> Result<Self, StoreError> {
         let core = service.core();
         let watermark = watermarks::of(core, account).await?;
         let at = match place.account.take() {
             Some(at) => at,
-            None => first_place(run, &watermark, core.now(), core.settings.overlap_days),
+            None => first_place(run, &watermark, core.now(), &core.settings),
         };
         Ok(Self {
             rollout: modes::in_force(core).await?,
@@ -134,7 +137,7 @@ impl<'r> Pass<'r> {
             run,
             place,
             account,
-            lost,
+            under,
             at,
             watermark,
             recent: VecDeque::new(),
@@ -155,7 +158,7 @@ impl<'r> Pass<'r> {
             let is_limited = self.limit_reached(page.orders.len());
             let rows = (page.orders.len() + page.unreadable.len()) as u64;
             // A last page with fewer rows than it should have hides some: they are asked for singly.
-            let is_last = !page.has_next && self.at.offset + rows.max(PAGE_ROWS) >= page.total;
+            let is_last = !page.has_next && self.at.offset + rows.max(self.at.page_rows) >= page.total;
             if rows == 0 && !is_last {
                 return Ok(Err(format!(
                     "the list ended after {} of {} orders; what it lacks is not concluded from",
@@ -207,25 +210,30 @@ impl<'r> Pass<'r> {
     }
 
     async fn read_page(&mut self) -> Result<Read, StoreError> {
-        let mut pauses = PAUSES_SECONDS.into_iter();
+        let mut pauses = self.pauses().iter();
         loop {
             self.check_held()?;
-            let range = (self.at.from, self.run.scope.to);
+            let query = PageQuery {
+                offset: self.at.offset,
+                rows: self.at.page_rows,
+                from: self.at.from,
+                to: self.run.scope.to,
+            };
             self.page_asked_at = self.service.core().now();
-            let answer = self
-                .reader
-                .list_page(self.account, self.at.offset, range.0, range.1)
-                .await;
+            let answer = self.reader.list_page(self.account, query).await;
             self.run.tally.calls += self.reader.take_calls();
             let why = match answer {
-                Ok(page) => return Ok(self.accept(page)),
+                Ok(page) => {
+                    self.place.is_reached = true;
+                    return Ok(self.accept(page));
+                }
                 Err(ReadError::Stopping) => return Err(stopping()),
                 Err(error) => error,
             };
             match pauses.next() {
                 Some(pause) if !why.is_permanent() => {
                     tracing::info!(account = %self.account, %why, pause, "a page of the list will be read again");
-                    self.pause(Duration::from_secs(pause)).await?;
+                    self.pause(Duration::from_secs(*pause)).await?;
                 }
                 _ => {
                     return Ok(Read::Not(format!(
@@ -237,12 +245,20 @@ impl<'r> Pass<'r> {
         }
     }
 
+    /// A run that nobody waits for has all the time. Who waits is told at once that nobody is reached.
+    fn pauses(&self) -> &'static [u64] {
+        if !self.under.is_waited_for || self.place.is_reached {
+            &PAUSES_SECONDS
+        } else if self.place.errors.is_empty() {
+            &BRIEF_PAUSES_SECONDS
+        } else {
+            &[]
+        }
+    }
+
     /// A run that lost its lease does nothing more: another instance may run by now.
     pub(super) fn check_held(&self) -> Result<(), StoreError> {
-        if self.lost.is_cancelled() || self.service.core().stop.is_cancelled() {
-            return Err(stopping());
-        }
-        Ok(())
+        self.under.check(self.service.core())
     }
 
     async fn pause(&self, pause: Duration) -> Result<(), StoreError> {
@@ -308,7 +324,7 @@ impl<'r> Pass<'r> {
             }
         }
         self.recent.push_back(ids);
-        if self.recent.len() > RECENT_PAGES {
+        while self.recent.len() as u64 * self.at.page_rows > RECENT_ROWS {
             self.recent.pop_front();
         }
         self.load_files(&mut rows).await?;
@@ -367,6 +383,8 @@ impl<'r> Pass<'r> {
                 Some(error) => tracing::debug!(order = %row.key, %error, "an order could not be compared"),
             }
         }
+        // It asks long, and somebody else may do by now what follows.
+        self.check_held()?;
         let Tallied {
             found,
             fixed,
@@ -485,6 +503,7 @@ impl<'r> Pass<'r> {
     }
 
     pub(super) async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.check_held()?;
         let core = self.service.core();
         self.place.account = Some(self.at.clone());
         self.run.place = place_json(self.place);
@@ -529,18 +548,19 @@ impl<'r> Pass<'r> {
     }
 }
 
-fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, overlap_days: i64) -> AccountPlace {
+fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, settings: &Settings) -> AccountPlace {
     let scope = &run.scope;
     let full_since = watermark.last_full_pass_at;
     let is_fresh = full_since
         .is_some_and(|at| at <= now && now.duration_since(at) < SignedDuration::from_hours(FULL_PASS_HOURS));
     let landed = watermark.landed.filter(|_| scope.since_watermark && is_fresh);
-    let overlap = SignedDuration::from_hours(overlap_days.clamp(0, 36_500) * 24);
+    let overlap = SignedDuration::from_hours(settings.overlap_days.clamp(0, 36_500) * 24);
     let since = landed.map(|landed| landed.checked_sub(overlap).unwrap_or(Timestamp::MIN));
     let from = scope.from.max(since);
     AccountPlace {
         is_full: from.is_none() && scope.to.is_none() && scope.limit.is_none(),
         from,
+        page_rows: settings.reconciliation.batch_size.clamp(1, ORDERS_PER_PAGE),
         offset: 0,
         total: None,
         checked: 0,
@@ -552,6 +572,10 @@ fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, overlap_days: i
         is_suspect: false,
         unread: 0,
     }
+}
+
+const fn usual_page_rows() -> u64 {
+    ORDERS_PER_PAGE
 }
 
 /// What the service sorts its list by: when the first line was bought.

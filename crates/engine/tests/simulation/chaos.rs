@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use saldo_domain::circuit::CircuitPolicy;
@@ -16,7 +15,9 @@ use saldo_domain::retry::RetryPolicy;
 use saldo_domain::review::ReviewReason;
 use saldo_engine::settings::Settings;
 use saldo_engine::{Caller, RetryFilter};
-use saldo_orders_service::{CallError, FoundOrder, Health, LiveOrders, OrdersService, Page, RemoteAccount};
+use saldo_orders_service::{
+    CallError, FoundOrder, Health, LiveOrders, OrdersService, Page, PageQuery, RemoteAccount,
+};
 use saldo_store::StoreError;
 
 use crate::support::faults::{Faults, Mode};
@@ -327,14 +328,8 @@ impl OrdersService for Contrary {
         self.0.live_orders_work(account, order).await
     }
 
-    async fn list_page(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, CallError> {
-        self.0.list_page(account, offset, from, to).await
+    async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, CallError> {
+        self.0.list_page(account, query).await
     }
 }
 

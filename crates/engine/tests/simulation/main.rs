@@ -28,6 +28,7 @@ mod read_back;
 mod reconciling;
 mod retry;
 mod rollback;
+mod runs;
 mod scenarios;
 mod scheduling;
 mod shadowing;

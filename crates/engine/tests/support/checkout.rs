@@ -5,7 +5,9 @@ use saldo_domain::decide::TakeIn;
 use saldo_domain::discrepancy::{DiscrepancyKind, DiscrepancyResolution};
 use saldo_domain::form::{Source, parse_form};
 use saldo_domain::ids::OrderKey;
-use saldo_engine::{Caller, ReconciliationRequest, ReconciliationResult};
+use saldo_engine::{
+    Caller, Engine, ReconciliationRequest, ReconciliationResult, StockSynchronizationService,
+};
 use saldo_store::{Reconciliations, Store};
 use serde_json::{Value, json};
 
@@ -71,6 +73,13 @@ impl World {
         {
             result.unwrap();
         }
+    }
+
+    /// The front of another instance on the same ledger, without any tasks behind it.
+    pub(crate) fn another_instance(&self) -> StockSynchronizationService {
+        let mut options = self.options(self.remote.clone());
+        options.seed = self.seed + 7_919;
+        Engine::service_only(options)
     }
 
     pub(crate) async fn reconcile(&self) -> ReconciliationResult {

@@ -10,7 +10,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
 use saldo_orders_service::{
-    CallError, FoundOrder, Health, ListedOrder, LiveOrders, OrderSource, OrdersService, Page, RemoteAccount,
+    CallError, FoundOrder, Health, ListedOrder, LiveOrders, ORDERS_PER_PAGE, OrderSource, OrdersService,
+    Page, PageQuery, RemoteAccount,
 };
 use saldo_store::Store;
 use saldo_store::memory::MemoryStore;
@@ -376,32 +377,27 @@ impl OrdersService for SimulatedOrdersService {
         }
     }
 
-    async fn list_page(
-        &self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, CallError> {
+    async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, CallError> {
         let mut under_way = self.begin(Asked::List, None);
         self.take_time(Some(account)).await;
-        let answer = self.state().list(account, offset, from, to);
+        let answer = self.state().list(account, query);
         under_way.answered = Some(answer.is_ok());
         answer
     }
 }
 
-/// Rows of one page.
-const PAGE_ROWS: usize = 100;
-
 impl State {
-    fn list(
-        &mut self,
-        account: AccountId,
-        offset: u64,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Page, CallError> {
+    fn list(&mut self, account: AccountId, query: PageQuery) -> Result<Page, CallError> {
+        let PageQuery {
+            offset,
+            rows: page_rows,
+            from,
+            to,
+        } = query;
+        assert!(
+            (1..=ORDERS_PER_PAGE).contains(&page_rows),
+            "the real one answers 422"
+        );
         if let Some(error) = self.faults.stands_in_the_way(account) {
             return Err(error);
         }
@@ -426,7 +422,7 @@ impl State {
         if begin > 0 && self.random.random_range(0..1_000_u32) < lists.slip {
             begin -= 1;
         }
-        let end = (begin + PAGE_ROWS).min(rows.len());
+        let end = (begin + page_rows as usize).min(rows.len());
         let orders = rows[begin..end]
             .iter()
             .filter(|(_, key, _)| !lists.hide.contains(key))
@@ -436,12 +432,12 @@ impl State {
                 flag: !lists.say_false && self.flags.get(key).copied().unwrap_or(false),
             })
             .collect();
-        let is_cut = lists.end_after.is_some_and(|end| offset + PAGE_ROWS as u64 > end);
+        let is_cut = lists.end_after.is_some_and(|end| offset + page_rows > end);
         Ok(Page {
             orders,
             unreadable: Vec::new(),
             total: rows.len() as u64,
-            has_next: !is_cut && (offset as usize) + PAGE_ROWS < rows.len(),
+            has_next: !is_cut && offset + page_rows < rows.len() as u64,
             took_ms: if lists.are_slow { 30_000 } else { 40 },
             suspect: lists.are_slow,
         })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
-use saldo_orders_service::{ErrorClass, HttpOrdersService, LiveOrders, OrdersService};
+use saldo_orders_service::{ErrorClass, HttpOrdersService, LiveOrders, OrdersService, PageQuery};
 
 use crate::support::{
     ACCOUNT, Manners, ORDER, TOKEN, account, fixed_clock, head, misbehave, options, order, service, shown,
@@ -222,7 +222,7 @@ async fn a_list_is_bounded_too() {
     let mut options = options(&base_url);
     options.list_timeout_ms = 20_000;
     let service = HttpOrdersService::new(options, fixed_clock()).unwrap();
-    let error = service.list_page(account(), 0, None, None).await.unwrap_err();
+    let error = service.list_page(account(), PageQuery::at(0)).await.unwrap_err();
     assert_eq!(error.message, "the answer is larger than 16777216 bytes");
     assert_eq!(error.class, ErrorClass::Transient);
 }
@@ -277,7 +277,7 @@ async fn contradictory_lists_are_refused() {
     for body in refused {
         let (base_url, _) = misbehave(Manners::Write(whole(body.as_bytes()))).await;
         let error = service(&base_url)
-            .list_page(account(), 0, None, None)
+            .list_page(account(), PageQuery::at(0))
             .await
             .unwrap_err();
         assert_eq!(shown(&error), "Transient 200", "{body}");
@@ -291,7 +291,7 @@ async fn contradictory_lists_are_refused() {
     ];
     let (base_url, _) = misbehave(Manners::Write(whole(page(&odd.join(","), fine).as_bytes()))).await;
     let read = service(&base_url)
-        .list_page(account(), 0, None, None)
+        .list_page(account(), PageQuery::at(0))
         .await
         .unwrap();
     assert_eq!(read.orders.len(), 1);

@@ -8,7 +8,7 @@ use axum::http::Response;
 use jiff::Timestamp;
 use saldo_orders_service::{
     Credentials, ErrorClass, HttpOptions, HttpOrdersService, LiveOrders, OrderSource, OrdersService,
-    SecretText,
+    PageQuery, SecretText,
 };
 use serde_json::{Value, json};
 
@@ -47,7 +47,18 @@ async fn requests_are_exact() {
             .await
             .is_err()
     );
-    assert!(service.list_page(account, 300, Some(from), None).await.is_err());
+    assert!(
+        service
+            .list_page(
+                account,
+                PageQuery {
+                    from: Some(from),
+                    ..PageQuery::at(300)
+                }
+            )
+            .await
+            .is_err()
+    );
 
     let seen = seen.lock().unwrap();
     let lines: Vec<&str> = seen.iter().map(|request| request.line.as_str()).collect();
@@ -179,7 +190,7 @@ async fn a_slow_list_is_suspect() {
         let mut options = crate::support::options(&base_url);
         options.suspect_after_ms = 500;
         let service = HttpOrdersService::new(options, fixed_clock()).unwrap();
-        let page = service.list_page(account(), 0, None, None).await.unwrap();
+        let page = service.list_page(account(), PageQuery::at(0)).await.unwrap();
         assert_eq!(page.suspect, suspect, "{} ms", page.took_ms);
     }
 }

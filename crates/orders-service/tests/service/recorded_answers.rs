@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::Response;
 use saldo_domain::ids::{AccountId, OrderId};
 use saldo_orders_service::{
-    CallError, FoundOrder, HttpOrdersService, LiveOrders, OrderSource, OrdersService,
+    CallError, FoundOrder, HttpOrdersService, LiveOrders, OrderSource, OrdersService, PageQuery,
 };
 use serde_json::{Value, json};
 
@@ -323,7 +323,7 @@ async fn outcome_of(name: &'static str, ask: Ask) -> String {
             say_found,
         ),
         Ask::List => outcome(
-            service.list_page(account, sample.offset(), None, None).await,
+            service.list_page(account, PageQuery::at(sample.offset())).await,
             |page| {
                 assert!(page.unreadable.is_empty() && !page.suspect, "{page:?}");
                 format!("{} of {}", page.orders.len(), page.total)
@@ -373,7 +373,7 @@ fn the_table_holds_every_sample() {
 async fn a_listed_order_is_known_by_the_services_own_key() {
     let service = serve("orders-list-unusual-rows", Ask::List).await;
     let account = load("orders-list-unusual-rows").account();
-    let page = service.list_page(account, 0, None, None).await.unwrap();
+    let page = service.list_page(account, PageQuery::at(0)).await.unwrap();
     let ids: Vec<&str> = page.orders.iter().map(|order| order.order_id.as_str()).collect();
     assert_eq!(ids, ["own-flags-1", "events-shape-1", "json-null-1"]);
     assert!(page.has_next);

@@ -72,6 +72,7 @@ fn read(body: &Value, problems: Problems) -> Result<ReconciliationRequest, Probl
         limit: fields.optional("limit", whole(1..=LIMIT_MAX)),
         auto_fix: fields.optional("auto_fix", boolean),
         since_watermark: fields.optional("since_watermark", boolean).unwrap_or(false),
+        is_waited_for: true,
     };
     problems.finish(Some(request))
 }

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
 use saldo_orders_service::{
-    CallError, ErrorClass, FoundOrder, Health, LiveOrders, OrderSource, OrdersService, Page, RemoteAccount,
+    CallError, ErrorClass, FoundOrder, Health, LiveOrders, OrderSource, OrdersService, Page, PageQuery,
+    RemoteAccount,
 };
 use serde_json::Value;
 
@@ -101,13 +101,7 @@ impl OrdersService for FakeOrdersService {
         Ok(true)
     }
 
-    async fn list_page(
-        &self,
-        _: AccountId,
-        _: u64,
-        _: Option<Timestamp>,
-        _: Option<Timestamp>,
-    ) -> Result<Page, CallError> {
+    async fn list_page(&self, _: AccountId, _: PageQuery) -> Result<Page, CallError> {
         self.answers()?;
         Ok(Page {
             orders: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use saldo_orders_service::{ErrorClass, HttpOrdersService, OrdersService, RemoteAccount};
+use saldo_orders_service::{ErrorClass, HttpOrdersService, OrdersService, PageQuery, RemoteAccount};
 
 use super::Findings;
 use crate::config::Config;
@@ -90,7 +90,7 @@ async fn check_accounts(service: &HttpOrdersService, accounts: &[RemoteAccount],
 /// Tries the single-order call with some order that is stored there.
 async fn check_live_orders(service: &HttpOrdersService, accounts: &[RemoteAccount], findings: &mut Findings) {
     for account in accounts.iter().filter(|account| account.is_active) {
-        let Ok(page) = service.list_page(account.id, 0, None, None).await else {
+        let Ok(page) = service.list_page(account.id, PageQuery::at(0)).await else {
             continue;
         };
         let Some(order) = page.orders.first() else {
