@@ -158,6 +158,12 @@ impl Door {
         Self::open_with(context, Tasks::None).await
     }
 
+    /// The same, for questions that change nothing: where there is no database yet, none is made, and an empty ledger
+    /// answers.
+    pub(crate) async fn open_to_look(context: &Context) -> anyhow::Result<Self> {
+        Self::open_with(context, Tasks::Look).await
+    }
+
     /// The same; inside, what is due is delivered, too.
     pub(crate) async fn open_to_deliver(context: &Context) -> anyhow::Result<Self> {
         Self::open_with(context, Tasks::Deliver).await
@@ -264,7 +270,26 @@ fn reason(status: u16, problem: &Value) -> String {
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
         reason.push_str(&format!("\n  {pointer}: {message}"));
     }
+    if let Some(advice) = advice(status, problem) {
+        reason.push_str(&format!("\n{advice}"));
+    }
     reason
+}
+
+/// What to do about it on the command line, where the API can only say it in its own words.
+fn advice(status: u16, problem: &Value) -> Option<&'static str> {
+    match (status, problem.get("code").and_then(Value::as_str)) {
+        (401, _) => {
+            Some("Name a key of that server with --key KEY or SALDO_KEY; `saldo keys add` makes one there.")
+        }
+        (403, _) => {
+            Some("Name a key with that role with --key KEY or SALDO_KEY; `saldo keys list` tells the roles.")
+        }
+        (_, Some("stock_not_counted")) => Some(
+            "`saldo stock import FILE` or `saldo stock count` sets it right; --stock-is-right is your word that it is.",
+        ),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -290,5 +315,6 @@ mod tests {
         let one = serde_json::json!({ "detail": "/a: m", "errors": [{ "pointer": "/a", "message": "m" }] });
         assert_eq!(reason(422, &one), "/a: m");
         assert_eq!(reason(502, &Value::Null), "the server answered 502");
+        assert!(reason(401, &Value::Null).contains("SALDO_KEY"));
     }
 }

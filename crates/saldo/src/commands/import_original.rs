@@ -78,7 +78,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if context.output == Output::Human {
         tell_some("left out", &collected.warnings);
     }
-    let door = Door::open(context).await?;
+    let door = if arguments.dry_run {
+        Door::open_to_look(context).await?
+    } else {
+        Door::open(context).await?
+    };
     let import = Import {
         door: &door,
         arguments: &arguments,

@@ -95,7 +95,11 @@ async fn import(arguments: &Arguments, lines: &[Line], context: &Context) -> any
         let name = arguments.file.file_name().unwrap_or_default().to_string_lossy();
         format!("import of {}", saldo_domain::text::one_line(&name, 200))
     });
-    let door = Door::open(context).await?;
+    let door = if arguments.dry_run {
+        Door::open_to_look(context).await?
+    } else {
+        Door::open(context).await?
+    };
     let ended = book(&door, lines, &reason, arguments, context.output).await;
     door.close().await?;
     match ended {

@@ -1,19 +1,22 @@
 //! The way inside: the database opened by this process, asked through the server's router without a socket.
 
 use std::fs::{File, TryLockError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use saldo_engine::{Engine, StockSynchronizationService};
-use saldo_store::SharedStore;
 use saldo_store::instances::ServerRole;
+use saldo_store::memory::MemoryStore;
+use saldo_store::{Rules, SharedStore};
 use saldo_web::WebOptions;
 use tower::ServiceExt as _;
 
 use super::{Answer, Question};
 use crate::config::{Config, Place};
+use crate::edge::RandomIds;
 use crate::ledger::{engine_options, open_store};
 use crate::output::note;
 
@@ -27,6 +30,8 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(crate) enum Tasks {
     /// None: nothing is sent to the orders service.
     None,
+    /// None, and no database is made where there is none.
+    Look,
     /// The engine's own: what is due is delivered.
     Deliver,
 }
@@ -46,8 +51,18 @@ impl Inside {
     /// When it cannot be opened.
     pub(crate) async fn open(config: &Config, tasks: Tasks) -> anyhow::Result<Self> {
         let is_new = matches!(config.database.place(), Ok(Place::Sqlite(path)) if !path.exists());
-        let store = open_store(config).await?;
-        if is_new {
+        let store = if is_new && tasks == Tasks::Look {
+            note(&format!(
+                "There is no database {} yet: this is how it would be with a new, empty one.",
+                config.database
+            ));
+            let policy = config.policy()?;
+            let ids = Box::new(RandomIds::default());
+            Arc::new(MemoryStore::new(Rules { policy, ids }))
+        } else {
+            open_store(config).await?
+        };
+        if is_new && tasks != Tasks::Look {
             // Whoever stands in the wrong folder must not take an empty ledger for theirs.
             note(&format!(
                 "There was no database {}: a new, empty one was made.",
@@ -62,7 +77,7 @@ impl Inside {
         options.settings.may_lead = false;
         options.settings.instance_name = CALLER.to_owned();
         let (service, engine) = match tasks {
-            Tasks::None => (Engine::service_only(options), None),
+            Tasks::None | Tasks::Look => (Engine::service_only(options), None),
             Tasks::Deliver => {
                 let engine = Engine::start(options);
                 (engine.service(), Some(engine))

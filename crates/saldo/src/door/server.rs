@@ -61,8 +61,10 @@ impl Server {
                     .is_some_and(|refused| refused.status == 401) =>
             {
                 match &self.key {
-                    Some(_) => bail!("the server does not know that key"),
-                    None => bail!("the server asks for a key"),
+                    Some(_) => {
+                        bail!("the server does not know that key: --key KEY or SALDO_KEY names another")
+                    }
+                    None => bail!("the server asks for a key: --key KEY or SALDO_KEY names it"),
                 }
             }
             checked => checked.map(drop),

@@ -35,6 +35,25 @@ fn counts(result: &Value) -> [u64; 5] {
 }
 
 #[test]
+fn a_preview_makes_no_database() {
+    let folder = Folder::new();
+    folder.write("stock.csv", "sku,quantity\nMUG,10\n");
+    let preview = folder.run(&["stock", "import", "stock.csv", "--dry-run"]);
+    assert_eq!(preview.code, 0, "{preview:?}");
+    assert!(preview.stdout.contains("1 lines: 1 new"), "{preview:?}");
+    assert!(preview.stderr.contains("There is no database"), "{preview:?}");
+    let source = as_csv(&folder);
+    let adopted = import_original(&folder, source, &["--dry-run"]);
+    assert_eq!(adopted["orders"], json!({ "adopted": 6 }));
+    let names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".db"))
+        .collect();
+    assert_eq!(names, [] as [String; 0]);
+}
+
+#[test]
 fn a_csv_file_is_previewed_imported_and_harmless_to_repeat() {
     let folder = Folder::new();
     folder.json(&["stock", "receive", "MUG", "10"]);

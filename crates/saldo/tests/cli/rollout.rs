@@ -18,7 +18,9 @@ fn the_mode_is_shown_switched_and_remembered() {
     assert!(shown.stdout.contains("shadow"), "{shown:?}");
     let uncounted = folder.run(&["mode", "set", "on"]);
     assert_eq!(uncounted.code, 1, "{uncounted:?}");
-    assert!(uncounted.stderr.contains("stock_not_counted"), "{uncounted:?}");
+    for word in ["stock_not_counted", "saldo stock import", "--stock-is-right"] {
+        assert!(uncounted.stderr.contains(word), "{word}: {uncounted:?}");
+    }
     folder.json(&["stock", "count", "MUG", "10", "--reason", "before switching on"]);
     let partial = folder.json(&["mode", "set", "partial", "--percent", "10", "--account", ACCOUNT]);
     assert_eq!(
@@ -119,6 +121,10 @@ fn a_reconciliation_that_reaches_nobody_says_so() {
     assert_eq!(ran.code, 1, "{ran:?}");
     let result: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(result["outcome"], "failed", "{result}");
+    assert_eq!(
+        result["calls"], 2,
+        "who waits is told without many tries: {result}"
+    );
     assert!(result["error"].is_string(), "{result}");
     assert!(
         folder.json(&["discrepancies"])["items"]

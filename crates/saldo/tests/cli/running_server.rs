@@ -38,7 +38,11 @@ fn commands_work_the_same_through_a_server() {
 
     let without = folder.run(&["status", "--server", &server.address]);
     assert_eq!(without.code, 1);
-    assert!(without.stderr.contains("unauthorized"), "{without:?}");
+    for word in ["unauthorized", "--key", "SALDO_KEY"] {
+        assert!(without.stderr.contains(word), "{word}: {without:?}");
+    }
+    let other = folder.run(&["status", "--server", &server.address, "--key", "not-one"]);
+    assert!(other.stderr.contains("SALDO_KEY"), "{other:?}");
 }
 
 #[test]
@@ -55,7 +59,10 @@ fn a_command_finds_the_server_that_holds_its_database() {
     let _server = Server::start(&folder, &["--listen", &listen]);
     let without = folder.run(&["status"]);
     assert_eq!(without.code, 1, "{without:?}");
-    assert!(without.stderr.contains("asks for a key"), "{without:?}");
+    assert!(
+        without.stderr.contains("asks for a key: --key KEY or SALDO_KEY"),
+        "{without:?}"
+    );
     let status = folder.json(&["status", "--key", key["key"].as_str().unwrap()]);
     assert!(status["uptime_seconds"].is_number());
     let doctor = folder.run(&["doctor", "--key", key["key"].as_str().unwrap()]);
