@@ -149,6 +149,8 @@ pub struct Status {
     pub instances: Vec<InstanceStatus>,
     /// The one that leads.
     pub leader: Option<LeaderStatus>,
+    /// Whether this instance hears of the others at once, and not by looking; none where that is not known.
+    pub notifications_arrive: Option<bool>,
 }
 
 /// A running server.

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use saldo_domain::ids::AccountId;
 use saldo_store::StoreError;
 use saldo_store::circuits::CircuitSubject;
+use saldo_store::hints::Hint;
 
 use crate::api::Event;
 use crate::engine::Core;
@@ -97,6 +98,7 @@ async fn put(core: &Core, change: &Change) -> Result<bool, StoreError> {
     };
     if let Some(version) = version {
         core.gate().published(change, version);
+        core.store.hint(Hint::Circuits);
     }
     Ok(version.is_some())
 }

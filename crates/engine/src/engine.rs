@@ -11,6 +11,7 @@ use saldo_domain::decide::{Command, Request};
 use saldo_domain::ids::OrderKey;
 use saldo_domain::text::Warehouse;
 use saldo_orders_service::{OrdersService, RemoteAccount};
+use saldo_store::hints::Hint;
 use saldo_store::query::{Account, OperationFilter, PageRequest};
 use saldo_store::{SharedStore, StoreError};
 use tokio::sync::{Notify, broadcast, watch};
@@ -142,6 +143,14 @@ impl Core {
         self.events.subscribe()
     }
 
+    /// Something is due: this instance delivers it, or tells those that do.
+    pub(crate) fn wake_for_delivery(&self) {
+        self.wake.notify_one();
+        if !self.settings.role.works() {
+            self.store.hint(Hint::Due);
+        }
+    }
+
     /// A request of Saldo's own, for now.
     pub(crate) fn request(&self, command: Command) -> Request {
         Request {
@@ -214,6 +223,7 @@ impl Engine {
         core.gate().set_share(Share::WHOLE, ShareUntil::NotYet);
         let mut tasks = vec![
             tokio::spawn(instances::watch(Arc::clone(&core), stop.clone())),
+            tokio::spawn(instances::listen(Arc::clone(&core), stop.clone())),
             tokio::spawn(acquaint(Arc::clone(&core), stop.clone())),
         ];
         if core.settings.role.works() {

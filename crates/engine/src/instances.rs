@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use saldo_store::StoreError;
+use saldo_store::hints::Hint;
 use saldo_store::instances::{AttemptCounts, Instance, ServerRole};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,21 @@ pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = core.look.notified() => {}
             () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Looks at once where another instance says that there is something to see, until told to stop.
+pub(crate) async fn listen(core: Arc<Core>, stop: CancellationToken) {
+    loop {
+        let hint = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            hint = core.store.next_hint() => hint,
+        };
+        match hint {
+            Hint::Due => core.wake.notify_one(),
+            Hint::Circuits => core.look.notify_one(),
         }
     }
 }

@@ -142,7 +142,7 @@ impl StockSynchronizationService {
                 Err(error) => Err(error),
             });
         }
-        self.core.wake.notify_one();
+        self.core.wake_for_delivery();
         results
     }
 
@@ -281,7 +281,7 @@ impl StockSynchronizationService {
                     Err(error) => return Err(error),
                 }
             }
-            self.core.wake.notify_one();
+            self.core.wake_for_delivery();
         }
         Ok(retried)
     }
@@ -511,6 +511,7 @@ impl StockSynchronizationService {
             alerts,
             instances,
             leader,
+            notifications_arrive: self.core.store.hints_arrive(),
         })
     }
 
@@ -541,7 +542,7 @@ impl StockSynchronizationService {
             };
             tried_in_all += u64::try_from(tried).unwrap_or(u64::MAX);
             if !deliver.is_empty() {
-                self.core.wake.notify_one();
+                self.core.wake_for_delivery();
             }
             if !more {
                 break;
@@ -612,7 +613,7 @@ impl StockSynchronizationService {
         let Some(key) = deliver else {
             return Ok(false);
         };
-        self.core.wake.notify_one();
+        self.core.wake_for_delivery();
         let Some(waiter) = waiter else {
             return Ok(false);
         };

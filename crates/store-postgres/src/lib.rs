@@ -11,6 +11,7 @@ mod check;
 mod copying;
 mod counts;
 mod failure;
+mod hints;
 mod housekeeping;
 mod instances;
 mod lists;

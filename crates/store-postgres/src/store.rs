@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::address::Address;
 use crate::failure::Failure;
+use crate::hints::Hinting;
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
 use crate::session::{Session, Sessions};
@@ -45,6 +46,7 @@ pub struct PostgresStore {
     writers: Mutex<Vec<JoinHandle<()>>>,
     /// Held by a question that looks at everything: one runs at a time.
     long_question: AsyncMutex<()>,
+    hinting: Hinting,
     state: State,
 }
 
@@ -97,8 +99,14 @@ impl PostgresStore {
         let writers = (0..shared.options.writers.max(1))
             .map(|_| tokio::spawn(Writer::new(Arc::clone(&shared)).run()))
             .collect();
+        let address = Arc::new(address);
         Ok(Self {
-            address: Arc::new(address),
+            hinting: Hinting::new(
+                &address,
+                &shared.sessions,
+                shared.options.connect_milliseconds_max,
+            ),
+            address,
             shared,
             jobs: Mutex::new(Some(sender)),
             writers: Mutex::new(writers),
@@ -110,6 +118,10 @@ impl PostgresStore {
     /// How many locks one transaction may hold.
     pub(crate) fn locks_max(&self) -> usize {
         self.shared.options.locks_max.max(1)
+    }
+
+    pub(crate) const fn hinting(&self) -> &Hinting {
+        &self.hinting
     }
 
     /// Hands work over, unless too many requests wait already.
@@ -496,6 +508,7 @@ impl Store for PostgresStore {
         if !self.state.close() {
             return Err(StoreError::Closed);
         }
+        self.hinting.close();
         // Once nobody can ask any more, the writers finish what waits, and end.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
         let writers: Vec<_> = self

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use saldo_store::StoreError;
 use saldo_store::circuits::{CIRCUITS_MAX, CircuitSubject, Circuits, OpenCircuit};
+use saldo_store::hints::{Hint, Hints};
 use saldo_store::instances::{INSTANCES_MAX, Instance, Instances};
 use saldo_store::rows::{self, circuit_columns, instance_columns};
 
@@ -32,6 +33,20 @@ impl Instances for SqliteStore {
         let id = id.to_owned();
         self.write_all(move |connection| remove_instance(connection, &id, unheard_since))
             .await
+    }
+}
+
+/// There is nobody to tell.
+#[async_trait]
+impl Hints for SqliteStore {
+    fn hint(&self, _: Hint) {}
+
+    async fn next_hint(&self) -> Hint {
+        std::future::pending().await
+    }
+
+    fn hints_arrive(&self) -> Option<bool> {
+        None
     }
 }
 

@@ -15,6 +15,7 @@ use saldo_domain::view::OrderFile;
 use crate::alerts::Alerts;
 use crate::circuits::Circuits;
 use crate::error::StoreError;
+use crate::hints::Hints;
 use crate::housekeeping::Housekeeping;
 use crate::instances::Instances;
 use crate::moves::Moves;
@@ -46,6 +47,7 @@ pub trait Store:
     + Tasks
     + Instances
     + Circuits
+    + Hints
     + Housekeeping
     + Reports
     + Alerts

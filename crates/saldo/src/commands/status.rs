@@ -58,6 +58,7 @@ fn human(status: &Value) -> String {
         ("tasks", tasks(status)),
         ("alerts", alerts(status)),
         ("instances", instances(status)),
+        ("notifications", notifications(status)),
     ])
 }
 
@@ -152,6 +153,15 @@ fn instances(status: &Value) -> String {
         "none runs".to_owned()
     } else {
         told.join("; ")
+    }
+}
+
+/// Whether instances hear of each other at once.
+fn notifications(status: &Value) -> String {
+    match status["notifications_arrive"].as_bool() {
+        Some(true) => "arrive".to_owned(),
+        Some(false) => "do not arrive; others are heard of within a second".to_owned(),
+        None => "none".to_owned(),
     }
 }
 

@@ -73,6 +73,9 @@ async fn what_an_api_instance_took_in_waits_for_a_worker_which_takes_nothing_in(
 
     let (code, answer) = post(fleet.instances[0].server(), account, heard_of).await;
     assert_eq!((code, &answer["status"]), (200, &json!("completed")), "{answer}");
+    let told = || async { fleet.told("notifications arrive: other instances are heard of at once") == 2 };
+    until("both hear of each other at once", told).await;
+    assert_eq!(status(worker).await["notifications_arrive"], true);
     let flags = |number: usize| fleet.instances[number].service.flag_calls();
     assert_eq!(flags(0), 0, "an api instance delivers nothing");
     assert!(flags(1) >= 3);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::MemoryStore;
 use crate::circuits::{CIRCUITS_MAX, CircuitSubject, Circuits, OpenCircuit};
 use crate::error::StoreError;
+use crate::hints::{Hint, Hints};
 use crate::instances::{INSTANCES_MAX, Instance, Instances};
 
 /// A circuit as it is kept: one that closed stays, so that versions only grow.
@@ -48,6 +49,20 @@ impl Instances for MemoryStore {
             instances.remove(id);
         }
         Ok(())
+    }
+}
+
+/// There are no hints: whoever works on the model must find everything by looking.
+#[async_trait]
+impl Hints for MemoryStore {
+    fn hint(&self, _: Hint) {}
+
+    async fn next_hint(&self) -> Hint {
+        std::future::pending().await
+    }
+
+    fn hints_arrive(&self) -> Option<bool> {
+        None
     }
 }
 

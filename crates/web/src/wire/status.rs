@@ -52,6 +52,10 @@ pub struct StatusBody<'a> {
     /// The one that leads; none for a short while after it died.
     #[schema(required)]
     pub leader: Option<LeaderBody<'a>>,
+    /// Whether this instance hears of the others at once, by PostgreSQL's notifications. Where it does not, it hears of
+    /// them within a second. Null where that is not known, and on SQLite.
+    #[schema(required)]
+    pub notifications_arrive: Option<bool>,
 }
 
 /// Operations, counted.
@@ -165,6 +169,7 @@ impl<'a> StatusBody<'a> {
                 .collect(),
             instances: status.instances.iter().map(InstanceBody::new).collect(),
             leader: status.leader.as_ref().map(LeaderBody::new),
+            notifications_arrive: status.notifications_arrive,
         }
     }
 }
