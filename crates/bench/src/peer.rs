@@ -29,7 +29,7 @@ impl Peer {
     }
 
     fn named(variable: &str) -> Option<Self> {
-        let program = std::env::var_os(variable)?;
+        let program = std::env::var_os(variable).filter(|program| !program.is_empty())?;
         Some(Self { program })
     }
 

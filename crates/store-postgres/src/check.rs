@@ -185,4 +185,13 @@ const RULES: &[Rule] = &[
               FROM saldo.operation LEFT JOIN saldo.orders USING (account, order_id) \
               WHERE operation.account IS NOT NULL AND (operation.id = ANY (orders.operations)) IS NOT TRUE",
     },
+    Rule {
+        invariant: 9,
+        mend: mend::GUARD,
+        sql: "SELECT 'the trigger ' || guard || ' that guards the ledger against changes is not there, or is off' \
+              FROM unnest(ARRAY['movement_is_append_only', 'log_is_never_changed', 'log_is_removed_when_finished', \
+                  'operation_is_removed_when_finished', 'order_is_never_removed']) AS guard \
+              WHERE guard NOT IN (SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid \
+                  WHERE relnamespace = 'saldo'::regnamespace AND tgenabled IN ('O', 'A'))",
+    },
 ];

@@ -176,4 +176,13 @@ const RULES: &[Rule] = &[
               FROM operation LEFT JOIN orders USING (account, order_id) \
               WHERE operation.account IS NOT NULL AND ifnull(instr(orders.operations, operation.id), 0) = 0",
     },
+    Rule {
+        invariant: 9,
+        mend: mend::GUARD,
+        sql: "SELECT 'the trigger ' || guard.value || ' that guards the ledger against changes is not there' \
+              FROM json_each('[\"movement_is_never_changed\", \"movement_is_never_removed\", \"log_is_never_changed\", \
+                  \"log_is_removed_when_finished\", \"operation_is_removed_when_finished\", \"order_is_never_removed\"]') \
+                  AS guard \
+              WHERE guard.value NOT IN (SELECT name FROM sqlite_schema WHERE type = 'trigger')",
+    },
 ];

@@ -10,6 +10,9 @@ pub const BALANCE: &str = "the movements are the truth, `saldo stock movements S
 /// A line and its movements.
 pub const LINE: &str = "the movements are the truth, `saldo stock movements SKU` shows them: stop saldo and go back to \
     the newest backup, or set what the order's line has taken to their sum by SQL";
+/// The guards that keep the ledger and the log from being changed.
+pub const GUARD: &str = "it was dropped or switched off, so somebody may have changed the ledger by hand: compare it with \
+    the newest backup, whose schema has the statement that makes the trigger again";
 /// A line that is held by the wrong order.
 pub const HOLDER: &str = "compare the orders (`saldo show ORDER`) with `saldo stock movements SKU`; stop saldo and go \
     back to the newest backup, or name the right order by SQL";

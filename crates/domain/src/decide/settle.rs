@@ -9,7 +9,7 @@ use super::outage;
 use crate::delivery::{Delivery, Doubts, Failure, Lease, Outcome, Task};
 use crate::draft::Draft;
 use crate::limits::ERROR_CHARACTERS_MAX;
-use crate::operation::{Action, OperationStatus, WaitingFor};
+use crate::operation::{Action, Operation, OperationStatus, WaitingFor};
 use crate::review::{ReviewReason, Subject};
 use crate::text::one_line;
 use crate::view::{OrderFile, Stop};
@@ -111,6 +111,9 @@ fn delivered(
     }
     for operation in &mut file.operations {
         if operation.status == OperationStatus::Processing {
+            if delivery.task == Task::Send && is_retry(operation) {
+                operation.retry_count = operation.retry_count.saturating_add(1);
+            }
             let details = json!({ "flag": lease.flag });
             let took = Some(settle.took_ms);
             draft.advance(
@@ -181,9 +184,7 @@ fn try_later(
         if operation.status != OperationStatus::Processing {
             continue;
         }
-        let used_up = failure.counts
-            && operation.retry_count >= operation.max_retries
-            && operation.next_retry_at.is_some();
+        let used_up = failure.counts && operation.retry_count >= operation.max_retries && is_retry(operation);
         operation.error_message = Some(one_line(&failure.message, ERROR_CHARACTERS_MAX));
         let details = json!({ "error": operation.error_message, "retry_count": operation.retry_count });
         let took = Some(settle.took_ms);
@@ -231,6 +232,11 @@ pub(super) fn leave_in_doubt(draft: &Draft<'_>, file: &mut OrderFile, given_up: 
     }
 }
 
+/// Whether an attempt failed before this one. The count is of retries, so the first attempt is not in it.
+const fn is_retry(operation: &Operation) -> bool {
+    operation.next_retry_at.is_some()
+}
+
 /// Counts the attempt against the operations under delivery, and says which retry comes next.
 fn count_attempt(file: &mut OrderFile, failure: &Failure) -> u32 {
     let mut next_retry = 1;
@@ -238,8 +244,7 @@ fn count_attempt(file: &mut OrderFile, failure: &Failure) -> u32 {
         if operation.status != OperationStatus::Processing {
             continue;
         }
-        let was_retry = operation.next_retry_at.is_some();
-        if failure.counts && was_retry {
+        if failure.counts && is_retry(operation) {
             operation.retry_count = operation.retry_count.saturating_add(1);
         }
         next_retry = next_retry.max(operation.retry_count + 1);

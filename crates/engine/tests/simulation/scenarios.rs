@@ -46,7 +46,7 @@ fn a_temporary_failure_is_retried_and_the_operation_completes() {
         let operation = world.operation(answer.operation.unwrap().id).await;
         assert_eq!(
             (operation.status, operation.retry_count),
-            (OperationStatus::Completed, 0)
+            (OperationStatus::Completed, 1)
         );
         world.assert_at_rest().await;
     });

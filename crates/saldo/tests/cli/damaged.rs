@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{ACCOUNT, Folder, form};
 
 /// Damages, each with the invariant that it breaks and words of what is then found.
-const DAMAGES: [(&str, u8, &str); 15] = [
+const DAMAGES: [(&str, u8, &str); 16] = [
     (
         "UPDATE balance SET quantity = quantity + 1",
         1,
@@ -70,6 +70,11 @@ const DAMAGES: [(&str, u8, &str); 15] = [
         "is not as its log says",
     ),
     ("DELETE FROM log WHERE version = 1", 8, "does not follow"),
+    (
+        "SELECT 'the triggers are gone already'",
+        9,
+        "that guards the ledger against changes is not there",
+    ),
 ];
 
 /// A ledger with an order that waits for its delivery, one that waits for stock, and one before a person.

@@ -29,6 +29,7 @@ pub(super) async fn delivered_is_completed(world: &mut World) {
     let operation = world.operation(posted.operation.unwrap()).await;
     assert_eq!(operation.status, OperationStatus::Completed);
     assert_eq!(operation.completed_at, Some(world.now));
+    assert_eq!(operation.retry_count, 0, "the first attempt is no retry");
     assert_eq!((operation.waiting_for, operation.error_message), (None, None));
     assert_eq!(world.file("o1").await.order.flag_confirmed, Some(true));
 }
@@ -51,9 +52,11 @@ pub(super) async fn transient_is_retried_on_the_schedule(world: &mut World) {
         assert_eq!(operation.next_retry_at, Some(world.now));
     }
     world.deliver().await;
+    let operation = world.operation(posted.operation.unwrap()).await;
     assert_eq!(
-        world.status(posted.operation.unwrap()).await,
-        OperationStatus::Completed
+        (operation.status, operation.retry_count),
+        (OperationStatus::Completed, 5),
+        "the retry that succeeds is one, too"
     );
 }
 
