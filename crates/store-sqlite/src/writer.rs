@@ -171,7 +171,12 @@ impl Writer {
             next = if is_full || result.is_err() {
                 None
             } else {
-                jobs.try_recv().ok()
+                jobs.try_recv().ok().or_else(|| {
+                    // Whoever is about to ask may do so now, and shares this commit. Where nobody waits for a processor,
+                    // this takes no time.
+                    std::thread::yield_now();
+                    jobs.try_recv().ok()
+                })
             };
         }
         let result = result.and_then(|()| self.commit());
