@@ -100,7 +100,7 @@ async fn deliver(stub: &Stub, round: usize, work: &mut WriterWork) -> anyhow::Re
 pub(crate) async fn owed(store: &dyn Store) -> anyhow::Result<u64> {
     let now = RealClock.now();
     let counts = store.counts(now, now).await?;
-    Ok(counts.pending + counts.processing)
+    Ok(counts.unfinished.pending + counts.unfinished.processing)
 }
 
 /// The same calls without anything behind them.

@@ -8,10 +8,11 @@ use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Op
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::delivery::Outcome;
 use saldo_domain::discrepancy::{DiscrepancyKind, DiscrepancyResolution, Found};
-use saldo_domain::operation::{Action, OperationStatus, OperationType};
+use saldo_domain::operation::{Action, OperationType};
 use saldo_domain::review::ReviewReason;
 use saldo_store::StoreError;
 use saldo_store::moves::Moves;
+use saldo_store::query::Unfinished;
 
 use crate::api::Status;
 use crate::service::StockSynchronizationService;
@@ -92,7 +93,8 @@ impl Metrics {
             )?,
             operations: gauge(
                 "saldo_operations",
-                "Operations that are not finished, by type and status.",
+                "Operations that are not finished, by type and status; pending are those that wait for delivery or an \
+                 account.",
                 &["type", "status"],
             )?,
             operations_total: counter(
@@ -221,22 +223,15 @@ impl Metrics {
 
     fn show_operations(&self, state: &State<'_>) {
         let counts = &state.status.counts;
-        let waiting =
-            counts.pending + counts.waiting_for_stock + counts.waiting_for_payment + counts.in_review;
-        let refunds = counts.refunds;
-        let statuses = [
-            (OperationStatus::Pending, waiting, refunds.pending),
-            (OperationStatus::Processing, counts.processing, refunds.processing),
-            (OperationStatus::Failed, counts.failed, refunds.failed),
-        ];
-        for (status, all, refunds) in statuses {
+        let states = by_state(&counts.unfinished).into_iter();
+        for ((word, all), (_, refunds)) in states.zip(by_state(&counts.unfinished_refunds)) {
             let deductions = all.saturating_sub(refunds);
             for (operation_type, count) in [
                 (OperationType::Deduction, deductions),
                 (OperationType::Refund, refunds),
             ] {
                 self.operations
-                    .with_label_values(&[operation_type.as_str(), status.as_str()])
+                    .with_label_values(&[operation_type.as_str(), word])
                     .set(signed(count));
             }
         }
@@ -322,6 +317,18 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::try_new().expect("the names are fixed and a test has made them all")
     }
+}
+
+/// Operations that are not finished, by the words that `GET /status` has for them.
+const fn by_state(unfinished: &Unfinished) -> [(&'static str, u64); 6] {
+    [
+        ("pending", unfinished.pending),
+        ("processing", unfinished.processing),
+        ("failed", unfinished.failed),
+        ("waiting_for_stock", unfinished.waiting_for_stock),
+        ("waiting_for_payment", unfinished.waiting_for_payment),
+        ("in_review", unfinished.in_review),
+    ]
 }
 
 /// The words of all outcomes that are counted.

@@ -483,9 +483,9 @@ impl StockSynchronizationService {
         let statistics = self.core.statistics();
         let success_rate = SuccessRate::new(settings.window_minutes, attempts);
         let is_degraded = self.core.gate().is_shut()
-            || counts.failed > 0
+            || counts.unfinished.failed > 0
             || counts.stale > 0
-            || counts.pending > settings.max_pending_operations
+            || counts.unfinished.pending > settings.max_pending_operations
             || success_rate
                 .rate
                 .is_some_and(|rate| 1.0 - rate > settings.failure_rate_max);

@@ -1,8 +1,7 @@
 //! Counts for the status page, from partial indexes: history is never looked at.
 
 use jiff::Timestamp;
-use saldo_domain::operation::{OperationStatus, WaitingFor};
-use saldo_store::query::Counts;
+use saldo_store::query::{Counts, UnfinishedGroup};
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -48,47 +47,19 @@ async fn count_unfinished(
              GROUP BY status, waiting_for",
             values![stored(stale_before)],
             |row| {
-                let status: OperationStatus = text(row, 0, str::parse)?;
-                let waiting_for: Option<WaitingFor> = optional_text(row, 1, str::parse)?;
-                let group = Group {
+                Ok(UnfinishedGroup {
+                    status: text(row, 0, str::parse)?,
+                    waiting_for: optional_text(row, 1, str::parse)?,
                     count: number(row, 2)?,
                     stale: number(row, 3)?,
                     oldest: optional_moment(row, 4)?,
                     refunds: number(row, 5)?,
-                };
-                Ok((status, waiting_for, group))
+                })
             },
         )
         .await?;
-    for (status, waiting_for, group) in groups {
-        counts.refunds.add(status, group.refunds);
-        add_group(counts, (status, waiting_for), &group);
-    }
+    groups.iter().for_each(|group| counts.add(group));
     Ok(())
-}
-
-struct Group {
-    count: u64,
-    stale: u64,
-    oldest: Option<Timestamp>,
-    refunds: u64,
-}
-
-fn add_group(counts: &mut Counts, kind: (OperationStatus, Option<WaitingFor>), group: &Group) {
-    let count = group.count;
-    match kind {
-        (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
-            counts.pending += count;
-            counts.stale += group.stale;
-            counts.oldest_pending = counts.oldest_pending.into_iter().chain(group.oldest).min();
-        }
-        (OperationStatus::Pending, Some(WaitingFor::Stock)) => counts.waiting_for_stock += count,
-        (OperationStatus::Pending, Some(WaitingFor::Payment)) => counts.waiting_for_payment += count,
-        (OperationStatus::Pending, Some(WaitingFor::Review)) => counts.in_review += count,
-        (OperationStatus::Processing, _) => counts.processing += count,
-        (OperationStatus::Failed, _) => counts.failed += count,
-        _ => {}
-    }
 }
 
 /// The midnight UTC that a moment's day began with, as it is stored.

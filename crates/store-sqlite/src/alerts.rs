@@ -178,7 +178,7 @@ fn load(connection: &Connection, id: AlertId) -> Result<Option<Alert>, Failure> 
     one(connection, sql, [id.as_uuid().as_bytes()], |row| rows::alert(row))
 }
 
-fn list(
+pub(crate) fn list(
     connection: &Connection,
     filter: &AlertFilter,
     page: &PageRequest,

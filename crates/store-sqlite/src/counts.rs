@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use saldo_domain::operation::{OperationStatus, WaitingFor};
-use saldo_store::query::Counts;
+use saldo_store::query::{Counts, UnfinishedGroup};
 
 use crate::failure::Failure;
 use crate::sql::{many, number, one, optional_moment, optional_text, stored, text};
@@ -48,45 +47,18 @@ fn count_unfinished(
          WHERE status = 'pending' OR status = 'processing' OR status = 'failed' GROUP BY status, waiting_for",
         params![stored(stale_before)],
         |row| {
-            let status: OperationStatus = text(row, 0, str::parse)?;
-            let waiting_for: Option<WaitingFor> = optional_text(row, 1, str::parse)?;
-            Ok((
-                status,
-                waiting_for,
-                number(row, 2)?,
-                number(row, 3)?,
-                optional_moment(row, 4)?,
-                number(row, 5)?,
-            ))
+            Ok(UnfinishedGroup {
+                status: text(row, 0, str::parse)?,
+                waiting_for: optional_text(row, 1, str::parse)?,
+                count: number(row, 2)?,
+                stale: number(row, 3)?,
+                oldest: optional_moment(row, 4)?,
+                refunds: number(row, 5)?,
+            })
         },
     )?;
-    for (status, waiting_for, count, stale, oldest, refunds) in groups {
-        counts.refunds.add(status, refunds);
-        add_group(counts, (status, waiting_for), count, stale, oldest);
-    }
+    groups.iter().for_each(|group| counts.add(group));
     Ok(())
-}
-
-fn add_group(
-    counts: &mut Counts,
-    group: (OperationStatus, Option<WaitingFor>),
-    count: u64,
-    stale: u64,
-    oldest: Option<Timestamp>,
-) {
-    match group {
-        (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
-            counts.pending += count;
-            counts.stale += stale;
-            counts.oldest_pending = counts.oldest_pending.into_iter().chain(oldest).min();
-        }
-        (OperationStatus::Pending, Some(WaitingFor::Stock)) => counts.waiting_for_stock += count,
-        (OperationStatus::Pending, Some(WaitingFor::Payment)) => counts.waiting_for_payment += count,
-        (OperationStatus::Pending, Some(WaitingFor::Review)) => counts.in_review += count,
-        (OperationStatus::Processing, _) => counts.processing += count,
-        (OperationStatus::Failed, _) => counts.failed += count,
-        _ => {}
-    }
 }
 
 /// The midnight UTC that a moment's day began with, as it is stored.

@@ -9,13 +9,14 @@ use rusqlite::{Connection, params_from_iter};
 use saldo_domain::discrepancy::{DiscrepancyKind, DiscrepancyResolution};
 use saldo_domain::ids::{AccountId, OrderId, OrderKey, RunId};
 use saldo_domain::rollout::Verdict;
+use saldo_store::alerts::AlertFilter;
 use saldo_store::housekeeping::{Cutoffs, Kind, Place};
 use saldo_store::query::PageRequest;
 use saldo_store::reconciliations::{BoughtOrder, BoughtRange, DiscrepancyFilter};
 use saldo_store::rollouts::ShadowFilter;
 use uuid::Uuid;
 
-use crate::{housekeeping, reconciliations, rollouts, schema};
+use crate::{alerts, counts, housekeeping, reconciliations, rollouts, schema, tasks};
 
 thread_local! {
     static NOTED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
@@ -124,6 +125,23 @@ fn discrepancies_are_listed_along_an_index_whatever_the_filter() {
         }
     }
     reconciliations::open_discrepancies(&connection).unwrap();
+    check_plans(&connection);
+}
+
+/// What `/metrics` and the status ask, every few seconds: of what is finished they see nothing.
+#[test]
+fn a_scrape_looks_at_no_more_than_what_is_unfinished_or_open() {
+    let connection = database();
+    let open = AlertFilter {
+        open: Some(true),
+        ..AlertFilter::default()
+    };
+    counts::counts(&connection, moment(), moment()).unwrap();
+    reconciliations::open_discrepancies(&connection).unwrap();
+    reconciliations::runs(&connection, &PageRequest::first(1)).unwrap();
+    alerts::list(&connection, &open, &PageRequest::first(100)).unwrap();
+    tasks::task_states(&connection).unwrap();
+    rollouts::rollout(&connection).unwrap();
     check_plans(&connection);
 }
 

@@ -201,7 +201,7 @@ fn run_of(connection: &Connection, id: RunId) -> Result<Option<Run>, Failure> {
     )
 }
 
-fn runs(connection: &Connection, page: &PageRequest) -> Result<Page<Run>, StoreError> {
+pub(crate) fn runs(connection: &Connection, page: &PageRequest) -> Result<Page<Run>, StoreError> {
     let before: Option<RunId> = page.position()?;
     let mut conditions = Conditions::default();
     if let Some(before) = before {

@@ -46,7 +46,7 @@ impl Tasks for SqliteStore {
     }
 }
 
-fn task_states(connection: &Connection) -> Result<Vec<TaskState>, Failure> {
+pub(crate) fn task_states(connection: &Connection) -> Result<Vec<TaskState>, Failure> {
     many(
         connection,
         concat!("SELECT ", task_state_columns!(), " FROM task_state ORDER BY name"),

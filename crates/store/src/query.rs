@@ -110,25 +110,38 @@ pub struct MovementRow {
     pub order: Option<OrderKey>,
 }
 
-/// Refunds that are not finished, by status.
+/// Operations that are not finished. What waits for stock, payment or a person is counted apart from what waits for
+/// delivery or an account: no trouble of the orders service keeps it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UnfinishedRefunds {
-    /// Waiting, for anything.
+pub struct Unfinished {
+    /// They wait for delivery or an account.
     pub pending: u64,
-    /// Under delivery.
+    /// They are under delivery.
     pub processing: u64,
-    /// Given up.
+    /// They were given up.
     pub failed: u64,
+    /// They wait for stock.
+    pub waiting_for_stock: u64,
+    /// They wait for payment.
+    pub waiting_for_payment: u64,
+    /// They wait for a person.
+    pub in_review: u64,
 }
 
-impl UnfinishedRefunds {
-    /// Adds so many of one status; what is finished is not counted.
-    pub const fn add(&mut self, status: OperationStatus, count: u64) {
-        match status {
-            OperationStatus::Pending => self.pending += count,
-            OperationStatus::Processing => self.processing += count,
-            OperationStatus::Failed => self.failed += count,
-            OperationStatus::Completed | OperationStatus::RolledBack => {}
+impl Unfinished {
+    /// Adds so many of one kind; what is finished is not counted.
+    pub const fn add(&mut self, status: OperationStatus, waiting_for: Option<WaitingFor>, count: u64) {
+        match (status, waiting_for) {
+            (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
+                self.pending += count;
+            }
+            (OperationStatus::Pending, Some(WaitingFor::Stock)) => self.waiting_for_stock += count,
+            (OperationStatus::Pending, Some(WaitingFor::Payment)) => self.waiting_for_payment += count,
+            (OperationStatus::Pending, Some(WaitingFor::Review)) => self.in_review += count,
+            (OperationStatus::Processing, _) => self.processing += count,
+            (OperationStatus::Failed, _) => self.failed += count,
+            (OperationStatus::Pending, None)
+            | (OperationStatus::Completed | OperationStatus::RolledBack, _) => {}
         }
     }
 }
@@ -136,29 +149,51 @@ impl UnfinishedRefunds {
 /// Counts for the status page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
-    /// Pending operations that wait for delivery or an account.
-    pub pending: u64,
-    /// Operations under delivery.
-    pub processing: u64,
+    /// Operations that are not finished.
+    pub unfinished: Unfinished,
+    /// Refunds among them; the others are deductions, since adjustments are finished at once.
+    pub unfinished_refunds: Unfinished,
     /// Operations completed since midnight UTC.
     pub completed_today: u64,
-    /// Operations that were given up.
-    pub failed: u64,
     /// Pending for delivery or an account, and older than the stale bound.
     pub stale: u64,
-    /// Refunds among the unfinished operations, by status; the others are deductions, since adjustments are
-    /// finished at once.
-    pub refunds: UnfinishedRefunds,
-    /// Operations that wait for stock.
-    pub waiting_for_stock: u64,
-    /// Operations that wait for payment.
-    pub waiting_for_payment: u64,
-    /// Operations that wait for a person.
-    pub in_review: u64,
     /// Open reviews by reason.
     pub reviews_open: Vec<(ReviewReason, u64)>,
     /// When the oldest operation that waits for delivery or an account was recorded.
     pub oldest_pending: Option<Timestamp>,
+}
+
+/// Operations that are not finished and have status and wait in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnfinishedGroup {
+    /// Their status.
+    pub status: OperationStatus,
+    /// What they wait for.
+    pub waiting_for: Option<WaitingFor>,
+    /// How many there are.
+    pub count: u64,
+    /// How many of them were recorded before the stale bound.
+    pub stale: u64,
+    /// When the first of them was recorded.
+    pub oldest: Option<Timestamp>,
+    /// How many of them are refunds.
+    pub refunds: u64,
+}
+
+impl Counts {
+    /// Adds a group. Only what waits for delivery or an account can be stale.
+    pub fn add(&mut self, group: &UnfinishedGroup) {
+        let UnfinishedGroup {
+            status, waiting_for, ..
+        } = *group;
+        self.unfinished.add(status, waiting_for, group.count);
+        self.unfinished_refunds.add(status, waiting_for, group.refunds);
+        let waits = matches!(waiting_for, Some(WaitingFor::Delivery | WaitingFor::Account));
+        if status == OperationStatus::Pending && waits {
+            self.stale += group.stale;
+            self.oldest_pending = self.oldest_pending.into_iter().chain(group.oldest).min();
+        }
+    }
 }
 
 /// An account, as it is known here.

@@ -50,7 +50,7 @@ impl Look<'_> {
         let free_disk_bytes = store.free_disk_bytes().await?;
         let mut observation = Observation {
             free_disk_mib: free_disk_bytes.map(|bytes| bytes >> 20),
-            pending: Some(counts.pending),
+            pending: Some(counts.unfinished.pending),
             oldest_pending: counts.oldest_pending,
             stale: self.with_stale.then_some(counts.stale),
             delivered: self.delivered().await?,
@@ -70,13 +70,13 @@ impl Look<'_> {
             .iter()
             .find(|(reason, _)| *reason == ReviewReason::InsufficientStock)
             .map_or(0, |(_, count)| *count);
-        let names = if counts.failed > 0 || short > 0 || !unusable.is_empty() {
+        let names = if counts.unfinished.failed > 0 || short > 0 || !unusable.is_empty() {
             self.names().await?
         } else {
             BTreeMap::new()
         };
         observation.unusable_accounts = Some(accounts(&unusable, &names));
-        observation.failed = Some(self.failed(counts.failed, &names).await?);
+        observation.failed = Some(self.failed(counts.unfinished.failed, &names).await?);
         observation.shortages = Some(self.shortages(short, &names).await?);
         Ok(observation)
     }
@@ -97,7 +97,7 @@ impl Look<'_> {
         observation.attempts = Some((attempts, attempts.saturating_sub(successes)));
         observation.last_error = core.statistics().last_error().map(ToOwned::to_owned);
         observation.live_orders = core.live_orders();
-        let owes_nothing = counts.pending == 0 && counts.processing == 0;
+        let owes_nothing = counts.unfinished.pending == 0 && counts.unfinished.processing == 0;
         memory.has_heard |= is_down || refuses || successes > 0 || owes_nothing;
         let known = memory.has_heard;
         observation.service_down = known.then_some(is_down);

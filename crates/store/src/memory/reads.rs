@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
 use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
-use saldo_domain::operation::{Operation, OperationStatus, OperationType, WaitingFor};
+use saldo_domain::operation::{Operation, OperationStatus, OperationType};
 use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_domain::stock::{Balance, Movement};
 use saldo_domain::text::{Sku, Warehouse};
@@ -14,6 +14,7 @@ use super::tables::Tables;
 use crate::error::StoreError;
 use crate::query::{
     BalanceFilter, Counts, LogPage, MovementRow, OperationFilter, Page, PageRequest, ReviewFilter,
+    UnfinishedGroup,
 };
 
 impl Tables {
@@ -141,27 +142,18 @@ impl Tables {
         let midnight = midnight_before(now);
         let mut counts = Counts::default();
         for operation in self.operations.values() {
-            if operation.operation_type == OperationType::Refund {
-                counts.refunds.add(operation.status, 1);
+            if operation.status == OperationStatus::Completed {
+                let today = operation.completed_at.is_some_and(|at| at >= midnight);
+                counts.completed_today += u64::from(today);
             }
-            match (operation.status, operation.waiting_for) {
-                (OperationStatus::Pending, Some(WaitingFor::Delivery | WaitingFor::Account)) => {
-                    counts.pending += 1;
-                    counts.stale += u64::from(operation.created_at < stale_before);
-                    let oldest = counts.oldest_pending.unwrap_or(Timestamp::MAX);
-                    counts.oldest_pending = Some(oldest.min(operation.created_at));
-                }
-                (OperationStatus::Pending, Some(WaitingFor::Stock)) => counts.waiting_for_stock += 1,
-                (OperationStatus::Pending, Some(WaitingFor::Payment)) => counts.waiting_for_payment += 1,
-                (OperationStatus::Pending, Some(WaitingFor::Review)) => counts.in_review += 1,
-                (OperationStatus::Processing, _) => counts.processing += 1,
-                (OperationStatus::Failed, _) => counts.failed += 1,
-                (OperationStatus::Completed, _) => {
-                    let today = operation.completed_at.is_some_and(|at| at >= midnight);
-                    counts.completed_today += u64::from(today);
-                }
-                _ => {}
-            }
+            counts.add(&UnfinishedGroup {
+                status: operation.status,
+                waiting_for: operation.waiting_for,
+                count: 1,
+                stale: u64::from(operation.created_at < stale_before),
+                oldest: Some(operation.created_at),
+                refunds: u64::from(operation.operation_type == OperationType::Refund),
+            });
         }
         let mut reasons: BTreeMap<ReviewReason, u64> = BTreeMap::new();
         for review in self.reviews.values().filter(|review| review.is_open()) {

@@ -88,6 +88,26 @@ async fn an_order_is_counted_from_its_request_to_its_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_stock_is_counted_apart_from_what_waits_for_the_service_in_the_status_too() {
+    let world = World::open();
+    world.receive().await;
+    let mut order = order();
+    order["order"]["lineItems"][0]["quantity"] = 1_000.into();
+    world.post("/api/v1/stock-sync/orders", &order).await;
+    let text = world.get("/metrics").await.text;
+    for line in [
+        "saldo_operations{status=\"waiting_for_stock\",type=\"deduction\"} 1",
+        "saldo_operations{status=\"pending\",type=\"deduction\"} 0",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    }
+    let status = world.get("/api/v1/stock-sync/status").await.json();
+    for (name, count) in [("pending", 0), ("waiting_for_stock", 1), ("in_review", 0)] {
+        assert_eq!(status["operations"][name], count, "{name}: {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_scrape_counts_nothing_twice() {
     let world = World::open();
     world.receive().await;
