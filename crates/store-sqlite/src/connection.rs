@@ -101,3 +101,22 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
         .map_err(|error| cannot_open(path, &error))?;
     Ok(connection)
 }
+
+/// A connection for questions that look at everything. What such a question has to remember goes into a file once it
+/// is more than a few megabytes, so that memory does not grow with the ledger.
+pub(crate) fn open_long_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_reader(path)?;
+    // The file is nameless, and gone with the question. Beside the database is where there must be room anyway; the
+    // other places that SQLite knows may be in memory, or not to be written to.
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    // A name that is no text cannot be told to SQLite.
+    let told = directory.to_str().map_or(Ok(()), |directory| {
+        connection.pragma_update(None, "temp_store_directory", directory)
+    });
+    told.and_then(|()| connection.pragma_update(None, "temp_store", "file"))
+        .map_err(|error| cannot_open(path, &error))?;
+    Ok(connection)
+}

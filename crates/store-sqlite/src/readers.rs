@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use saldo_store::StoreError;
 use tokio::sync::oneshot;
 
-use crate::connection::open_reader;
+use crate::connection::{open_long_reader, open_reader};
 use crate::failure::Failure;
 
 /// Questions that may wait; more are answered with `Busy`.
@@ -25,11 +25,23 @@ pub(crate) struct Readers {
 impl Readers {
     /// Starts the threads.
     pub(crate) fn start(path: &Path, count: usize) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
+        Self::start_with(|| open_reader(path), count)
+    }
+
+    /// Starts the thread for questions that look at everything, one at a time.
+    pub(crate) fn start_long(path: &Path) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
+        Self::start_with(|| open_long_reader(path), 1)
+    }
+
+    fn start_with(
+        open: impl Fn() -> Result<Connection, StoreError>,
+        count: usize,
+    ) -> Result<(Self, Vec<JoinHandle<()>>), StoreError> {
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut threads = Vec::new();
         for number in 0..count.max(1) {
-            let connection = open_reader(path)?;
+            let connection = open()?;
             let receiver = Arc::clone(&receiver);
             let thread = std::thread::Builder::new()
                 .name(format!("saldo-reader-{number}"))

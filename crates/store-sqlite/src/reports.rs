@@ -131,7 +131,8 @@ fn attempts(connection: &Connection, scope: &Scope, gathering: &mut Gathering) -
 /// rows of a SKU lie together and nothing is sorted.
 ///
 /// Whose they are is asked of a list of the account's operations, made once: looking up the operation of each
-/// movement, which lie in another order, takes four times as long. It is the one thing here that grows with the ledger.
+/// movement, which lie in another order, takes four times as long. It is the one thing here that grows with the ledger:
+/// the connection keeps it in a file.
 macro_rules! moves_by_sku {
     ($whose:literal) => {
         concat!(

@@ -67,7 +67,7 @@ impl SqliteStore {
             sync_directory(&path)?;
         }
         let (readers, mut threads) = Readers::start(&path, options.readers)?;
-        let (long_readers, long_threads) = Readers::start(&path, 1)?;
+        let (long_readers, long_threads) = Readers::start_long(&path)?;
         threads.extend(long_threads);
         let (jobs, received) = channel();
         let state = Arc::new(SharedState::default());
