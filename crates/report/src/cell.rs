@@ -108,7 +108,7 @@ impl Cell {
             }
             Self::Change(Change::Points(points)) => {
                 let number = decimal(points.abs(), 2, words.language);
-                let text = words.with("change-points", &[("n", &number)]);
+                let text = unbroken(&words.with("change-points", &[("n", &number)]));
                 format!("{}{text}", sign(*points))
             }
         }
@@ -174,7 +174,8 @@ fn duration(milliseconds: u64, words: &Words) -> String {
         ("unit-second", 1_000),
         ("unit-millisecond", 1),
     ];
-    let tell = |key: &str, number: u64| words.with(key, &[("n", &number.to_string())]);
+    // A number stays with its unit; between the two units a line may end where there is little room.
+    let tell = |key: &str, number: u64| unbroken(&words.with(key, &[("n", &number.to_string())]));
     let Some(first) = UNITS.iter().position(|(_, unit)| milliseconds >= *unit) else {
         return tell("unit-millisecond", 0);
     };
@@ -188,6 +189,10 @@ fn duration(milliseconds: u64, words: &Words) -> String {
         text.push(' ');
         text.push_str(&tell(key, milliseconds % unit / smaller));
     }
+    text
+}
+
+fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}")
 }
 

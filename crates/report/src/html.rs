@@ -13,6 +13,10 @@ use crate::words::{Language, Words, words};
 const OPEN_ROWS_MAX: usize = 10;
 /// Columns of a table that has room at the side of its chart.
 const BESIDE_COLUMNS_MAX: usize = 5;
+/// Columns of a table that has room beside each other on a phone. Of a wider one each row is a card there.
+const NARROW_COLUMNS_MAX: usize = 4;
+/// Characters of a SKU that is never broken: it would be broken at its hyphens, and read as two.
+const UNBROKEN_CHARACTERS_MAX: usize = 24;
 /// The rows of the summary that stand large at the top.
 const LARGE: [&str; 6] = [
     "orders",
@@ -149,25 +153,37 @@ fn rows(table: &Table, words: &Words) -> Markup {
         let cells = table.rows.first().and_then(|row| row.cells.get(column));
         cells.is_some_and(Cell::is_number)
     };
+    // What is laid out as something else is a table to a screen reader only where it says so.
+    let is_wide = table.columns.len() > NARROW_COLUMNS_MAX;
+    let role = |role: &'static str| is_wide.then_some(role);
+    let title = |index: usize| {
+        let column = table.columns.get(index).filter(|_| is_wide);
+        column.map(|column| column.title.as_str())
+    };
     html! {
-        // A wide table is moved within its frame, with the keyboard, too; the page itself stays.
+        // A table that is wider all the same is moved within its frame, with the keyboard, too; the page itself stays.
         div.frame tabindex="0" role="region" aria-label=(table.title) {
-            table {
-                thead {
-                    tr {
+            table .cards[is_wide] role=[role("table")] {
+                thead role=[role("rowgroup")] {
+                    tr role=[role("row")] {
                         @for (index, column) in table.columns.iter().enumerate() {
-                            th scope="col" .number[is_number(index)] { (column.title) }
+                            th scope="col" role=[role("columnheader")] .number[is_number(index)] { (column.title) }
                         }
                     }
                 }
-                tbody {
+                tbody role=[role("rowgroup")] {
                     @for row in &table.rows {
-                        tr {
+                        tr role=[role("row")] {
                             @for (index, cell) in row.cells.iter().enumerate() {
                                 @if index == 0 {
-                                    th scope="row" class=[class_of(cell)] { (cell.told(words)) }
+                                    th scope="row" role=[role("rowheader")] class=[class_of(cell)] {
+                                        (cell.told(words))
+                                    }
                                 } @else {
-                                    td class=[class_of(cell)] { (cell.told(words)) }
+                                    td role=[role("cell")] class=[class_of(cell)] data-title=[title(index)] {
+                                        // Without an element a card could not move it below its title.
+                                        @if is_wide { span { (cell.told(words)) } } @else { (cell.told(words)) }
+                                    }
                                 }
                             }
                         }
@@ -178,8 +194,9 @@ fn rows(table: &Table, words: &Words) -> Markup {
     }
 }
 
-const fn class_of(cell: &Cell) -> Option<&'static str> {
+fn class_of(cell: &Cell) -> Option<&'static str> {
     match cell {
+        Cell::Foreign(text) if text.chars().count() <= UNBROKEN_CHARACTERS_MAX => Some("foreign unbroken"),
         Cell::Foreign(_) => Some("foreign"),
         Cell::Moment(_) | Cell::Day(_) => Some("moment"),
         Cell::Word(_) => None,

@@ -1,7 +1,7 @@
 //! A workbook: a sheet a table, with real numbers, times and moments, and charts that the spreadsheet draws itself.
 
 use rust_xlsxwriter::{
-    Chart as NativeChart, ChartFormat, ChartLegendPosition, ChartLine, ChartPatternFill,
+    Chart as NativeChart, ChartDataLabel, ChartFormat, ChartLegendPosition, ChartLine, ChartPatternFill,
     ChartPatternFillType, ChartSolidFill, ChartType, Color, DocProperties, ExcelDateTime, Format,
     FormatAlign, FormatBorder, Workbook, Worksheet,
 };
@@ -16,7 +16,10 @@ const SECONDS_PER_DAY: f64 = 86_400.0;
 /// Characters of a name of a sheet.
 const SHEET_NAME_MAX: usize = 31;
 const INK: Color = Color::RGB(0x0022_2B38);
+const LINES: Color = Color::RGB(0x00C9_CED6);
 const WIDEST_COLUMN_PIXELS: u32 = 320;
+/// Rows that a chart covers, and the free ones below it.
+const CHART_ROWS: u32 = 19;
 
 /// How cells look.
 struct Looks {
@@ -127,14 +130,21 @@ fn sheet(sheet: &mut Worksheet, table: &Table, words: &Words, looks: &Looks) -> 
     }
     sheet.set_freeze_panes(1, 1)?;
     sheet.set_repeat_rows(0, 0)?;
-    sheet.set_landscape();
-    sheet.set_print_fit_to_pages(1, 0);
+    if table.charts.is_empty() {
+        sheet.set_landscape();
+        sheet.set_print_fit_to_pages(1, 0);
+    } else {
+        // The charts stand below the table, and none is cut in two.
+        sheet.set_portrait();
+        sheet.set_print_fit_to_pages(1, 1);
+    }
     sheet.set_autofit_max_width(WIDEST_COLUMN_PIXELS);
     sheet.autofit();
     if !table.rows.is_empty() {
         for (chart, number) in table.charts.iter().zip(0_u32..) {
             let native = native(table, *chart, &name, last_row, words);
-            sheet.insert_chart(1 + number * 19, last_column + 2, &native)?;
+            // Below the table: rows that a filter hides would squeeze a chart beside them, and on paper both would be small.
+            sheet.insert_chart(last_row + 2 + number * CHART_ROWS, 0, &native)?;
         }
     }
     Ok(())
@@ -210,7 +220,11 @@ fn native(table: &Table, chart: Chart, sheet: &str, last_row: u32, words: &Words
             .set_categories((sheet, 1, 0, last_row, 0))
             .set_values((sheet, 1, place, last_row, place))
             .set_name((sheet, 0, place))
+            .set_gap(60)
             .set_format(&mut format);
+        if chart.shape == Shape::Bars {
+            series.set_data_label(ChartDataLabel::new().show_value());
+        }
     }
     let title = words.text(chart.title);
     native.title().set_name(&title);
@@ -226,11 +240,23 @@ fn native(table: &Table, chart: Chart, sheet: &str, last_row: u32, words: &Words
     }
     // A bar says how much by its length: it begins at nought, wherever the spreadsheet would begin.
     if chart.shape == Shape::Bars {
-        // The first row of the table at the top. Of bars, the names stand on the other axis.
+        // The first row of the table at the top. Of bars, the names stand on the other axis; the figures stand behind
+        // the bars, and need none.
         native.y_axis().set_reverse();
-        native.x_axis().set_min(0);
+        native
+            .x_axis()
+            .set_min(0)
+            .set_hidden(true)
+            .set_major_gridlines(false);
     } else {
-        native.y_axis().set_min(0);
+        let mut lines = ChartLine::new();
+        lines.set_color(LINES).set_width(0.75);
+        native
+            .y_axis()
+            .set_min(0)
+            .set_num_format("#,##0")
+            .set_major_gridlines(true)
+            .set_major_gridlines_line(&lines);
     }
     native.set_width(720).set_height(340);
     native
