@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart};
@@ -74,7 +76,7 @@ pub(crate) struct Email {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     to: Vec<Mailbox>,
-    password: Secret,
+    hidden: Vec<Secret>,
 }
 
 impl Email {
@@ -100,7 +102,7 @@ impl Email {
             transport,
             from,
             to,
-            password: Secret::new(server.password.unwrap_or_default()),
+            hidden: server.hidden(),
         })
     }
 
@@ -110,7 +112,11 @@ impl Email {
         match tokio::time::timeout(TIMEOUT, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
-                let reason = self.password.hide(&format!("the mail server: {}", words(&error)));
+                let reason = format!("the mail server: {}", words(&error));
+                let reason = self
+                    .hidden
+                    .iter()
+                    .fold(reason, |reason, secret| secret.hide(&reason));
                 if error.is_permanent() || error.is_client() {
                     Err(SendError::refused(reason))
                 } else {
@@ -252,6 +258,15 @@ impl Server {
             user,
             password,
         })
+    }
+
+    /// What the server may quote of what it was told: the password, and how it is written in `AUTH`.
+    fn hidden(&self) -> Vec<Secret> {
+        let password = self.password.clone().unwrap_or_default();
+        let user = self.user.clone().unwrap_or_default();
+        let plain = STANDARD.encode(format!("\0{user}\0{password}"));
+        let login = STANDARD.encode(&password);
+        [plain, login, password].map(Secret::new).into()
     }
 
     fn transport(&self, root_pem: &[u8]) -> Result<AsyncSmtpTransport<Tokio1Executor>, OptionsError> {

@@ -117,6 +117,12 @@ impl Telegram {
             .map_err(|_| SendError::refused("channels.telegram.bot_token cannot stand in an address"))
     }
 
+    /// A proxy may quote the address, and write the colon in it in its own way: what follows it is the secret.
+    fn hide_token(&self, text: &str) -> String {
+        let key = self.token.expose().rsplit(':').next().unwrap_or_default();
+        Secret::new(key).hide(&self.token.hide(text))
+    }
+
     fn read(&self, answer: &Answer) -> Result<(), SendError> {
         let said: BotAnswer = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status.is_success() && said.ok {
@@ -127,7 +133,7 @@ impl Telegram {
         let mut reason = format!(
             "Telegram answered {}: {}",
             answer.status.as_u16(),
-            self.token.hide(&description)
+            self.hide_token(&description)
         );
         if let Some(chat) = parameters.migrate_to_chat_id {
             reason.push_str(&format!("; set channels.telegram.chat_id to {chat}"));

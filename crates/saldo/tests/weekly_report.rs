@@ -3,62 +3,15 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Cursor};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::Cursor;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use calamine::{Data, Reader as _, Xlsx};
 use serde_json::{Value, json};
 
+use support::mail::MailServer;
 use support::{Server, Simulated};
-
-/// A mail server of this computer, and what it took.
-struct MailServer {
-    process: Child,
-    lines: BufReader<std::process::ChildStdout>,
-    port: u64,
-}
-
-impl MailServer {
-    fn start() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let python: PathBuf = root.join(".venv/bin/python");
-        assert!(
-            python.exists(),
-            "run scripts/setup first: it installs the mail server"
-        );
-        let mut process = Command::new(python)
-            .arg(root.join("crates/notify/tests/servers/mail_server.py"))
-            .args(["--encryption", "none"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap());
-        let mut server = Self {
-            process,
-            lines,
-            port: 0,
-        };
-        server.port = server.next()["port"].as_u64().unwrap();
-        server
-    }
-
-    fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 fn content(part: &Value) -> Vec<u8> {
     BASE64_STANDARD.decode(part["base64"].as_str().unwrap()).unwrap()
@@ -66,13 +19,10 @@ fn content(part: &Value) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_weekly_report_arrives_with_a_page_and_a_workbook_that_open() {
-    let mut mail = MailServer::start();
+    let mail = MailServer::start("open-sesame", 0);
     let simulated = Simulated::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let smtp_url = format!(
-        "smtp://saldo%40mail.example:p%40ss%2F%C5%82@127.0.0.1:{}?tls=none",
-        mail.port
-    );
+    let smtp_url = mail.url();
     let settings = [
         ("SALDO_LANGUAGE", "pl"),
         ("SALDO_CHANNELS__EMAIL__SMTP_URL", smtp_url.as_str()),
@@ -83,11 +33,7 @@ async fn the_weekly_report_arrives_with_a_page_and_a_workbook_that_open() {
         ),
     ];
     let server = Server::start_with(folder.path(), &simulated, &settings).await;
-    // A letter is longer than a pipe: it is read while it arrives.
-    let letter = tokio::task::spawn_blocking(move || {
-        let letter = mail.next();
-        (mail, letter)
-    });
+    let letters = mail.letters(1);
     let (status, task) = server
         .post("/api/v1/stock-sync/tasks/report/run", &json!({}))
         .await;
@@ -96,7 +42,7 @@ async fn the_weekly_report_arrives_with_a_page_and_a_workbook_that_open() {
         (200, &json!("succeeded")),
         "{task}"
     );
-    let (_mail, letter) = letter.await.unwrap();
+    let letter = letters.await.unwrap().remove(0);
     assert_eq!(
         letter["recipients"],
         json!(["anna@firma.example", "jan@firma.example"])

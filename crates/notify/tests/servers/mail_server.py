@@ -10,6 +10,7 @@ import email
 import email.policy
 import json
 import ssl
+import sys
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -54,10 +55,13 @@ class Letters:
         return "250 OK"
 
 
-def authenticate(server, session, envelope, mechanism, data):
-    login, password = data.login.decode(), data.password.decode()
-    good = login == "saldo@mail.example" and password == "p@ss/ł"
-    return AuthResult(success=good, auth_data=login, handled=False)
+def authenticator(wanted):
+    def authenticate(server, session, envelope, mechanism, data):
+        login, password = data.login.decode(), data.password.decode()
+        good = login == "saldo@mail.example" and password == wanted
+        return AuthResult(success=good, auth_data=login, handled=False)
+
+    return authenticate
 
 
 async def main():
@@ -65,7 +69,9 @@ async def main():
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     parser.add_argument("--encryption", choices=["starttls", "tls", "none"], required=True)
+    parser.add_argument("--password", default="p@ss/ł")
     parser.add_argument("--refusals", type=int, default=0)
+    parser.add_argument("--until-input-ends", action="store_true")
     options = parser.parse_args()
     starttls, tls = options.encryption == "starttls", options.encryption == "tls"
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -79,7 +85,7 @@ async def main():
             hostname="localhost",
             require_starttls=starttls,
             tls_context=context if starttls else None,
-            authenticator=authenticate,
+            authenticator=authenticator(options.password),
             auth_required=True,
             auth_require_tls=starttls,
         )
@@ -87,6 +93,9 @@ async def main():
     loop = asyncio.get_running_loop()
     server = await loop.create_server(session, "127.0.0.1", 0, ssl=context if tls else None)
     say({"port": server.sockets[0].getsockname()[1]})
+    if options.until_input_ends:
+        # Whoever started it is gone, and had no time to say so.
+        loop.add_reader(sys.stdin, loop.stop)
     await server.serve_forever()
 
 

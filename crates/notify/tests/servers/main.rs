@@ -5,7 +5,9 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod bot_api;
 mod mail;
+mod marks;
 mod support;
 mod telegram;
 mod webhook;

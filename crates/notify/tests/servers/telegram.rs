@@ -1,143 +1,18 @@
-//! A stand-in for Telegram's Bot API that keeps the rules of `sendMessage`: tokens, chats, marks, length, pace.
+//! Telegram: what is sent to a stand-in that keeps the rules of the Bot API.
 
-use std::sync::{Arc, Mutex};
-
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Json, Router};
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use saldo_domain::alert::Channel;
+use saldo_domain::alert::{Channel, Occasion};
 use saldo_notify::{NotifierOptions, Secret, SendFailure, TelegramOptions};
 use serde_json::{Value, json};
 
+use crate::bot_api::{BLOCKED_CHAT, CHAT, MIGRATED_CHAT, Shared, TOKEN, start};
 use crate::support::{failed, message, notifier, now};
 
-const TOKEN: &str = "123456:AAE-hush_hush";
-const CHAT: &str = "-1001234567890";
-/// What Telegram takes after it has read the marks, in units of UTF-16.
-const UNITS_MAX: usize = 4_096;
-
-#[derive(Default)]
-struct Api {
-    /// How many of the next calls are too many, and how long to wait.
-    too_many: u32,
-    retry_after: u64,
-    /// Texts that a chat got, as a person sees them.
-    texts: Vec<String>,
-}
-
-type Shared = Arc<Mutex<Api>>;
-
-/// Starts the stand-in; answers with its address.
-async fn start(api: &Shared) -> String {
-    let router = Router::new()
-        .route("/{bot}/sendMessage", axum::routing::post(send_message))
-        .with_state(Arc::clone(api));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}")
-}
-
-async fn send_message(
-    State(api): State<Shared>,
-    Path(bot): Path<String>,
-    Json(call): Json<Value>,
-) -> (StatusCode, Json<Value>) {
-    let refuse = |status: u16, description: String, parameters: Value| {
-        let body =
-            json!({"ok": false, "error_code": status, "description": description, "parameters": parameters});
-        (StatusCode::from_u16(status).unwrap(), Json(body))
-    };
-    if bot != format!("bot{TOKEN}") {
-        return refuse(401, "Unauthorized".to_owned(), Value::Null);
-    }
-    let mut api = api.lock().unwrap();
-    if api.too_many > 0 {
-        api.too_many -= 1;
-        let wait = api.retry_after;
-        let description = format!("Too Many Requests: retry after {wait}");
-        return refuse(429, description, json!({ "retry_after": wait }));
-    }
-    if call["chat_id"] == "-42" {
-        let description = "Bad Request: group chat was upgraded to a supergroup chat".to_owned();
-        return refuse(
-            400,
-            description,
-            json!({ "migrate_to_chat_id": -1_001_234_567_890_i64 }),
-        );
-    }
-    if call["chat_id"] != CHAT {
-        return refuse(400, "Bad Request: chat not found".to_owned(), Value::Null);
-    }
-    let text = call["text"].as_str().unwrap_or_default();
-    let read = if call["parse_mode"] == "HTML" {
-        read_html(text)
-    } else {
-        Ok(text.to_owned())
-    };
-    match read {
-        Err(why) => refuse(
-            400,
-            format!("Bad Request: can't parse entities: {why}"),
-            Value::Null,
-        ),
-        Ok(text) if text.trim().is_empty() => {
-            refuse(400, "Bad Request: message text is empty".to_owned(), Value::Null)
-        }
-        Ok(text) if text.encode_utf16().count() > UNITS_MAX => {
-            refuse(400, "Bad Request: message is too long".to_owned(), Value::Null)
-        }
-        Ok(text) => {
-            api.texts.push(text);
-            let number = api.texts.len();
-            (
-                StatusCode::OK,
-                Json(json!({"ok": true, "result": {"message_id": number}})),
-            )
-        }
-    }
-}
-
-/// Reads Telegram's HTML: only known tags, properly nested, nothing within code, only known entities.
-fn read_html(html: &str) -> Result<String, String> {
-    let (mut text, mut open, mut rest) = (String::new(), Vec::new(), html);
-    while let Some(position) = rest.find(['<', '>', '&']) {
-        text.push_str(&rest[..position]);
-        let tail = &rest[position..];
-        let (end, length) = match tail.as_bytes()[0] {
-            b'<' => (tail.find('>'), 1),
-            b'&' => (tail.find(';'), 1),
-            _ => return Err("unexpected >".to_owned()),
-        };
-        let end = end.ok_or("unclosed mark")?;
-        let name = &tail[length..end];
-        if tail.starts_with('&') {
-            text.push(match name {
-                "lt" => '<',
-                "gt" => '>',
-                "amp" => '&',
-                "quot" => '"',
-                other => return Err(format!("unknown entity {other}")),
-            });
-        } else if let Some(closed) = name.strip_prefix('/') {
-            if open.pop() != Some(closed) {
-                return Err(format!("unexpected end tag {closed}"));
-            }
-        } else if ["b", "i", "u", "s", "code", "pre"].contains(&name) && open.last() != Some(&"code") {
-            open.push(name);
-        } else {
-            return Err(format!("unsupported start tag {name}"));
-        }
-        rest = &tail[end + 1..];
-    }
-    text.push_str(rest);
-    if open.is_empty() {
-        Ok(text)
-    } else {
-        Err("unclosed tag".to_owned())
-    }
+fn texts(api: &Shared) -> Vec<String> {
+    let got = api.lock().unwrap().got.clone();
+    got.into_iter().map(|got| got.text).collect()
 }
 
 fn options(api_url: &str, token: &str, chat_id: &str) -> NotifierOptions {
@@ -164,7 +39,7 @@ async fn a_message_arrives_as_it_was_written_whatever_stands_in_it() {
         .send_test(Channel::Telegram, "test", now())
         .await
         .unwrap();
-    let texts = api.lock().unwrap().texts.clone();
+    let texts = texts(&api);
     assert!(texts[0].contains(sku), "{}", texts[0]);
     assert!(texts[0].contains("Sklep <i>„Łódź”</i> & @syn"), "{}", texts[0]);
     assert!(
@@ -185,7 +60,7 @@ async fn a_message_of_very_many_alerts_fits_and_says_what_it_leaves_off() {
             .await
             .unwrap();
     }
-    let texts = api.lock().unwrap().texts.clone();
+    let texts = texts(&api);
     let told = texts[5].matches("Warning: The stock does not suffice").count();
     assert!(
         texts[5].ends_with(&format!("{} more alerts are left off here.", 500 - told)),
@@ -197,17 +72,18 @@ async fn a_message_of_very_many_alerts_fits_and_says_what_it_leaves_off() {
 #[tokio::test]
 async fn the_wait_that_telegram_asks_for_is_told() {
     let api = Shared::default();
-    *api.lock().unwrap() = Api {
-        too_many: 1,
-        retry_after: 37,
-        ..Api::default()
-    };
+    api.lock().unwrap().too_many = Some(37);
     let notifier = notifier(&options(&start(&api).await, TOKEN, CHAT));
     let alert = message(Channel::Telegram, "KUB-330", 1);
     let error = failed(notifier.send(&alert, now()).await, TOKEN);
     let retry_after = Some(SignedDuration::from_secs(37));
     assert_eq!(error.failure, SendFailure::Passing { retry_after });
+    assert!(error.reason.contains("429"), "{error}");
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(37)).await;
+    tokio::time::resume();
     notifier.send(&alert, now()).await.unwrap();
+    assert_eq!(api.lock().unwrap().impatient, 0);
 }
 
 #[tokio::test]
@@ -216,18 +92,140 @@ async fn what_telegram_refuses_is_told_without_the_token() {
     let address = start(&api).await;
     let alert = message(Channel::Telegram, "KUB-330", 1);
     for (token, chat, expected) in [
-        ("99:wrong", CHAT, "401: Unauthorized"),
+        ("99:wrong", CHAT, "404: Not Found"),
+        (
+            "99:wrong-but-as-long-as-a-token-has-to-be",
+            CHAT,
+            "401: Unauthorized",
+        ),
         (TOKEN, "-7", "400: Bad Request: chat not found"),
-        (TOKEN, "-42", "set channels.telegram.chat_id to -1001234567890"),
+        (TOKEN, BLOCKED_CHAT, "403: Forbidden: bot was blocked by the user"),
+        (
+            TOKEN,
+            MIGRATED_CHAT,
+            "set channels.telegram.chat_id to -1001234567890",
+        ),
     ] {
         let notifier = notifier(&options(&address, token, chat));
         let error = failed(notifier.send(&alert, now()).await, token);
         assert_eq!(error.failure, SendFailure::Refused);
         assert!(error.reason.contains(expected), "{error}");
     }
+    for (status, failure) in [
+        (404, SendFailure::Refused),
+        (502, SendFailure::Passing { retry_after: None }),
+    ] {
+        api.lock().unwrap().quoting = Some(status);
+        let error = failed(
+            notifier(&options(&address, TOKEN, CHAT))
+                .send(&alert, now())
+                .await,
+            TOKEN,
+        );
+        assert_eq!(error.failure, failure);
+        assert!(error.reason.contains("cannot POST /bot"), "{error}");
+    }
     let nobody = notifier(&options("http://127.0.0.1:9", TOKEN, CHAT));
     let error = failed(nobody.send(&alert, now()).await, TOKEN);
     assert_eq!(error.failure, SendFailure::Passing { retry_after: None });
+}
+
+/// What the stand-in answers to a call as it is.
+async fn call(address: &str, token: &str, body: &Value) -> (StatusCode, String) {
+    let answer = reqwest::Client::new()
+        .post(format!("{address}/bot{token}/sendMessage"))
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    let status = answer.status();
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["ok"] == true, status.is_success());
+    assert!(status.is_success() || body["error_code"] == status.as_u16());
+    (
+        status,
+        body["description"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+/// Without this, a stand-in that takes everything would make every other test here pass.
+#[tokio::test]
+async fn the_stand_in_keeps_telegram_s_rules() {
+    let api = Shared::default();
+    let address = start(&api).await;
+    // Readies the cryptography that any client wants to be there.
+    drop(notifier(&options(&address, TOKEN, CHAT)));
+    let long = |letter: &str, count: usize| letter.repeat(count);
+    for (text, mode, refusal) in [
+        ("plain <b> & _".to_owned(), Value::Null, ""),
+        ("<b>bold &lt;&amp;&gt; &#60;</b>".to_owned(), json!("HTML"), ""),
+        ("<b>bold</i>".to_owned(), json!("HTML"), "Unexpected end tag"),
+        ("<b>bold".to_owned(), json!("HTML"), "Can't find end tag"),
+        (
+            "<font>x</font>".to_owned(),
+            json!("HTML"),
+            "Unsupported start tag",
+        ),
+        ("a < b".to_owned(), json!("HTML"), "Unclosed start tag"),
+        ("a &copy; b".to_owned(), json!("HTML"), "Unknown entity"),
+        ("*bold* \\. `a.b`".to_owned(), json!("MarkdownV2"), ""),
+        ("1.5".to_owned(), json!("MarkdownV2"), "'.' is reserved"),
+        ("KUB-330".to_owned(), json!("MarkdownV2"), "'-' is reserved"),
+        ("*bold".to_owned(), json!("MarkdownV2"), "Can't find end"),
+        ("x".to_owned(), json!("BBCode"), "unsupported parse_mode"),
+        ("  ".to_owned(), Value::Null, "message text is empty"),
+        ("<b></b>".to_owned(), json!("HTML"), "message text is empty"),
+        (long("я", 4_096), Value::Null, ""),
+        (long("я", 4_097), Value::Null, "message is too long"),
+        (long("🔴", 2_049), Value::Null, "message is too long"),
+        (long("&lt;", 4_096), json!("HTML"), ""),
+    ] {
+        let body = json!({"chat_id": CHAT, "text": text, "parse_mode": mode});
+        let (status, description) = call(&address, TOKEN, &body).await;
+        if refusal.is_empty() {
+            assert_eq!((status, description.as_str()), (StatusCode::OK, ""), "{text}");
+        } else {
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
+            assert!(description.contains(refusal), "{text}: {description}");
+        }
+    }
+    assert_eq!(texts(&api).len(), 5, "what was refused reached nobody");
+    let text = |chat: Value| json!({"chat_id": chat, "text": "x"});
+    let unknown = "1:000000000000000000000000000000";
+    for (token, chat, status) in [
+        (TOKEN, json!(-1_001_234_567_890_i64), 200),
+        (TOKEN, json!("-7"), 400),
+        (TOKEN, Value::Null, 400),
+        (TOKEN, json!(BLOCKED_CHAT), 403),
+        (unknown, json!(CHAT), 401),
+        ("no-token", json!(CHAT), 404),
+    ] {
+        assert_eq!(call(&address, token, &text(chat)).await.0.as_u16(), status);
+    }
+    api.lock().unwrap().too_many = Some(30);
+    for _ in 0..2 {
+        let (status, description) = call(&address, TOKEN, &text(json!(CHAT))).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(description.contains("retry after 30"), "{description}");
+    }
+    assert_eq!(
+        api.lock().unwrap().impatient,
+        1,
+        "who does not wait is told again"
+    );
+}
+
+/// Relief makes no sound, and trouble does.
+#[tokio::test]
+async fn a_message_rings_unless_it_brings_nothing_but_relief() {
+    let api = Shared::default();
+    let notifier = notifier(&options(&start(&api).await, TOKEN, CHAT));
+    let mut alert = message(Channel::Telegram, "KUB-330", 1);
+    notifier.send(&alert, now()).await.unwrap();
+    alert.entries[0].occasion = Occasion::Ended;
+    notifier.send(&alert, now()).await.unwrap();
+    let silent: Vec<bool> = api.lock().unwrap().got.iter().map(|got| got.is_silent).collect();
+    assert_eq!(silent, [false, true]);
 }
 
 proptest! {

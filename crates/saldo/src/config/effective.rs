@@ -56,6 +56,7 @@ fn collect(table: &Table, prefix: &str, rows: &mut Vec<(String, String)>) {
                 let shown = Database::from(text.clone()).to_string();
                 rows.push((key, Value::String(shown).to_string()));
             }
+            Value::String(text) if key == "channels.webhook.url" => rows.push((key, without_path(text))),
             Value::String(text) => rows.push((key, without_password(text))),
             value => rows.push((key, value.to_string())),
         }
@@ -72,6 +73,18 @@ fn without_password(text: &str) -> String {
         None => text.to_owned(),
     };
     Value::String(masked).to_string()
+}
+
+/// The address of a webhook, of which often only its path is what nobody else knows.
+fn without_path(text: &str) -> String {
+    let host_begins = text.find("://").map_or(0, |scheme_ends| scheme_ends + 3);
+    let masked = match text[host_begins..].find(['/', '?']) {
+        Some(host_ends) if host_begins + host_ends + 1 < text.len() => {
+            format!("{}/[hidden]", &text[..host_begins + host_ends])
+        }
+        _ => text.to_owned(),
+    };
+    without_password(&masked)
 }
 
 #[cfg(test)]
@@ -99,6 +112,17 @@ mod tests {
             without_password("https://me:a@hush@host/"),
             "\"https://[hidden]@host/\""
         );
+        for (address, shown) in [
+            ("https://hooks.example/T0/hush", "https://hooks.example/[hidden]"),
+            (
+                "https://me:hush@hooks.example/?key=hush",
+                "https://[hidden]@hooks.example/[hidden]",
+            ),
+            ("https://hooks.example/", "https://hooks.example/"),
+            ("hooks.example", "hooks.example"),
+        ] {
+            assert_eq!(without_path(address), format!("\"{shown}\""));
+        }
         assert!(!format!("{rows:?}").contains("hush"), "{rows:?}");
         assert!(rows.contains(&("orders_service.token".to_owned(), "\"\"".to_owned())));
     }

@@ -2,14 +2,21 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::Value;
 
+use crate::bot_api;
+use crate::mail::MailServer;
 use crate::support::Folder;
 
+/// A request: its headers, and its body.
+type Asked = (String, Vec<u8>);
+
 /// A server that answers every request with these lines; what it was asked comes out of the channel.
-fn server(status: &'static str, body: &'static str) -> (String, Receiver<(String, Value)>) {
+fn server(status: &'static str, body: &'static str) -> (String, Receiver<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (asked, received) = channel();
@@ -17,14 +24,14 @@ fn server(status: &'static str, body: &'static str) -> (String, Receiver<(String
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
             let mut reader = BufReader::new(connection.try_clone().unwrap());
-            let (mut first, mut length) = (String::new(), 0);
-            reader.read_line(&mut first).unwrap();
+            let (mut head, mut length) = (String::new(), 0);
             loop {
                 let mut line = String::new();
                 reader.read_line(&mut line).unwrap();
                 if line.trim().is_empty() {
                     break;
                 }
+                head.push_str(&line);
                 if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
                     length = value.trim().parse().unwrap();
                 }
@@ -36,10 +43,7 @@ fn server(status: &'static str, body: &'static str) -> (String, Receiver<(String
                 body.len()
             );
             connection.write_all(answer.as_bytes()).unwrap();
-            if asked
-                .send((first, serde_json::from_slice(&bytes).unwrap()))
-                .is_err()
-            {
+            if asked.send((head, bytes)).is_err() {
                 return;
             }
         }
@@ -64,39 +68,87 @@ fn doctor(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Val
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
+/// The stand-in for Telegram, which runs as long as the first value.
+fn telegram() -> (tokio::runtime::Runtime, bot_api::Shared, String) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let api = bot_api::Shared::default();
+    let address = runtime.block_on(bot_api::start(&api));
+    (runtime, api, address)
+}
+
+/// Asks the documented example whether a request is Saldo's.
+fn verifies(secret: &str, (head, body): &Asked) -> bool {
+    let header = |name: &str| -> String {
+        let line = head
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name}: {head}")).to_owned()
+    };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/verify_webhook.py");
+    let mut process = Command::new("python3")
+        .arg(example)
+        .arg(secret)
+        .args(["webhook-id", "webhook-timestamp", "webhook-signature"].map(header))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(body).unwrap();
+    process.wait().unwrap().success()
+}
+
 #[test]
 fn a_test_message_goes_out_on_every_channel_that_is_set_up() {
     let folder = Folder::new();
-    let (telegram, told) = server("200 OK", r#"{"ok": true, "result": {}}"#);
+    let (_runtime, api, telegram) = telegram();
     let (webhook, posted) = server("204 No Content", "");
+    let mut mail = MailServer::start("open-sesame", 0);
+    let smtp_url = mail.url();
     let settings = [
         ("SALDO_LANGUAGE", "pl"),
-        ("SALDO_CHANNELS__TELEGRAM__BOT_TOKEN", "123:hush"),
-        ("SALDO_CHANNELS__TELEGRAM__CHAT_ID", "-100"),
+        ("SALDO_CHANNELS__TELEGRAM__BOT_TOKEN", bot_api::TOKEN),
+        ("SALDO_CHANNELS__TELEGRAM__CHAT_ID", bot_api::CHAT),
         ("SALDO_CHANNELS__TELEGRAM__API_URL", telegram.as_str()),
+        ("SALDO_CHANNELS__EMAIL__SMTP_URL", smtp_url.as_str()),
+        ("SALDO_CHANNELS__EMAIL__FROM", "Saldo <saldo@mail.example>"),
+        ("SALDO_CHANNELS__EMAIL__TO", "anna@firma.example"),
         ("SALDO_CHANNELS__WEBHOOK__URL", webhook.as_str()),
         ("SALDO_CHANNELS__WEBHOOK__SECRET", "hush-hush"),
     ];
     let quiet = channels(&doctor(&folder, &[], &settings));
-    assert_eq!(quiet.len(), 2, "{quiet:?}");
+    assert_eq!(quiet.len(), 3, "{quiet:?}");
     assert!(
         quiet
             .iter()
             .all(|(result, what)| result == "note" && what.contains("not tried"))
     );
+    assert!(api.lock().unwrap().got.is_empty(), "nothing is sent unasked");
 
     let report = doctor(&folder, &["--send-test"], &settings);
-    let expected = ["telegram", "webhook"]
+    let expected = ["telegram", "email", "webhook"]
         .map(|channel| ("fine".to_owned(), format!("{channel} has taken a test message")));
     assert_eq!(channels(&report), expected);
-    let (line, message) = told.recv().unwrap();
-    assert!(line.starts_with("POST /bot123:hush/sendMessage"), "{line}");
+    let got = api.lock().unwrap().got.clone();
+    assert!(got[0].text.contains("wiadomość testowa"), "{got:?}");
+    let letter = mail.next();
+    assert_eq!(letter["recipients"], serde_json::json!(["anna@firma.example"]));
     assert!(
-        message["text"].as_str().unwrap().contains("wiadomość testowa"),
-        "{message}"
+        letter["parts"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("wiadomość testowa"),
+        "{letter}"
     );
-    assert_eq!(posted.recv().unwrap().1["type"], "test");
-    assert!(!report.to_string().contains("hush"), "no secret is ever shown");
+    let posted = posted.recv().unwrap();
+    assert!(verifies("hush-hush", &posted) && !verifies("hush", &posted));
+    let body: Value = serde_json::from_slice(&posted.1).unwrap();
+    assert_eq!(body["type"], "test");
+    for secret in [bot_api::TOKEN, "open-sesame", "hush-hush"] {
+        assert!(!report.to_string().contains(secret), "no secret is ever shown");
+    }
 }
 
 #[test]
@@ -105,16 +157,31 @@ fn what_a_channel_refuses_is_wrong_and_no_channel_is_worth_knowing() {
     let none = channels(&doctor(&folder, &[], &[]));
     assert_eq!(none.len(), 1);
     assert!(none[0].1.contains("nobody is told"), "{none:?}");
-    let answer = r#"{"ok": false, "error_code": 401, "description": "Unauthorized"}"#;
-    let (telegram, _told) = server("401 Unauthorized", answer);
-    let settings = [
-        ("SALDO_CHANNELS__TELEGRAM__BOT_TOKEN", "123:hush"),
-        ("SALDO_CHANNELS__TELEGRAM__CHAT_ID", "-100"),
-        ("SALDO_CHANNELS__TELEGRAM__API_URL", telegram.as_str()),
-    ];
-    let refused = channels(&doctor(&folder, &["--send-test"], &settings));
-    assert_eq!(refused[0].0, "wrong");
-    assert!(refused[0].1.contains("401: Unauthorized"), "{refused:?}");
+    let (_runtime, _api, telegram) = telegram();
+    let settings = |token, chat| {
+        [
+            ("SALDO_CHANNELS__TELEGRAM__BOT_TOKEN", token),
+            ("SALDO_CHANNELS__TELEGRAM__CHAT_ID", chat),
+            ("SALDO_CHANNELS__TELEGRAM__API_URL", telegram.as_str()),
+        ]
+    };
+    for (token, chat, expected) in [
+        (
+            "99:wrong-but-as-long-as-a-token-has-to-be",
+            bot_api::CHAT,
+            "401: Unauthorized",
+        ),
+        (bot_api::TOKEN, "-7", "400: Bad Request: chat not found"),
+        (
+            bot_api::TOKEN,
+            bot_api::BLOCKED_CHAT,
+            "403: Forbidden: bot was blocked by the user",
+        ),
+    ] {
+        let refused = channels(&doctor(&folder, &["--send-test"], &settings(token, chat)));
+        assert_eq!(refused[0].0, "wrong");
+        assert!(refused[0].1.contains(expected), "{refused:?}");
+    }
 }
 
 #[test]

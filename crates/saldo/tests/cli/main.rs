@@ -6,12 +6,18 @@
 )]
 
 mod backup;
+#[path = "../../../notify/tests/servers/bot_api.rs"]
+mod bot_api;
 mod bringing;
 mod channels;
 mod configuration;
 mod damaged;
 mod help;
 mod keys;
+#[path = "../support/mail.rs"]
+mod mail;
+#[path = "../../../notify/tests/servers/marks.rs"]
+mod marks;
 mod offline;
 mod rollout;
 mod running_server;

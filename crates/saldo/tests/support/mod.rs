@@ -1,6 +1,8 @@
 //! A real server process and a simulated orders service, for tests from outside.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod mail;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
