@@ -155,8 +155,22 @@ async fn a_history_goes_on_in_a_copy_as_it_would_have_gone_on() {
         story.tell(&store).await;
         story.is_as_in(&store).await;
 
+        // To another server, beside the instance that still has it open.
+        let elsewhere = cluster.url(&cluster.database().await);
+        let other = PostgresCopying::new(&elsewhere, unsafe_options());
+        copy_through_a_file(&postgres, &other, &path("across")).await;
+        assert_eq!(totals(&other).await, totals(&postgres).await);
+        store.close().await.unwrap();
+        story.moves_on(false);
+        let store = PostgresStore::open(&elsewhere, story.rules_after(), unsafe_options())
+            .await
+            .unwrap();
+        story.is_as_in(&store).await;
+        story.tell(&store).await;
+        story.is_as_in(&store).await;
+
         let down = SqliteCopying::new(path("down.db"));
-        copy_through_a_file(&postgres, &down, &path("down")).await;
+        copy_through_a_file(&other, &down, &path("down")).await;
         store.close().await.unwrap();
         story.moves_on(true);
         let store =

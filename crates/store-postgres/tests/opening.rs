@@ -14,20 +14,47 @@ use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::query::{BalanceFilter, OperationFilter, PageRequest};
 use saldo_store::{Store, StoreError};
 use saldo_store_postgres::{PostgresOptions, PostgresStore};
-use support::{rules, shared, unsafe_options};
+use support::{Cluster, rules, shared, unsafe_options};
 
 async fn refusal(url: &str, options: PostgresOptions) -> String {
     let opened: Result<PostgresStore, StoreError> = PostgresStore::open(url, rules(), options).await;
     opened.err().expect("the store must not open").to_string()
 }
 
+/// Each of the settings by itself, on a server that is safe otherwise.
 #[tokio::test]
 async fn a_server_that_may_lose_what_it_acknowledged_is_refused_unless_that_is_allowed() {
-    let database = shared().database().await;
-    let url = shared().url(&database);
-    let refused = refusal(&url, PostgresOptions::default()).await;
-    assert!(refused.contains("fsync = off"), "{refused}");
-    support::open(&url, unsafe_options()).await.close().await.unwrap();
+    let cluster = Cluster::start_in_memory(&[]);
+    let database = cluster.database().await;
+    let url = cluster.url(&database);
+    let safe = PostgresOptions::default;
+    support::open(&url, safe()).await.close().await.unwrap();
+    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+        set(&cluster, name, "off").await;
+        let refused = refusal(&url, safe()).await;
+        assert!(refused.contains(&format!("set {name} = on")), "{refused}");
+        support::open(&url, unsafe_options()).await.close().await.unwrap();
+        set(&cluster, name, "on").await;
+    }
+    // It does not wait for a standby, and has written to its own disk.
+    set(&cluster, "synchronous_commit", "local").await;
+    support::open(&url, safe()).await.close().await.unwrap();
+}
+
+/// Changes a setting of a running server, and waits until new connections have it.
+async fn set(cluster: &Cluster, name: &str, value: &str) {
+    let client = cluster.connect("postgres").await;
+    let change = format!("ALTER SYSTEM SET {name} = {value}");
+    client.batch_execute(&change).await.unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    loop {
+        let other = cluster.connect("postgres").await;
+        let row = other.query_one(&format!("SHOW {name}"), &[]).await.unwrap();
+        if row.get::<_, String>(0) == value {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

@@ -151,6 +151,24 @@ async fn an_instance_that_is_cut_off_from_the_database_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_far_from_the_database_and_the_orders_service_go_on_slowly() {
+    let fleet = Fleet::under_load().await;
+    for (number, instance) in fleet.instances.iter().enumerate() {
+        instance.database.set(Network::Slow(10 + 10 * number as u64));
+        instance.service.set(Network::Slow(100));
+    }
+    fleet.load.goes_on_for(40).await;
+    // Answers come when nobody waits for them any more: all of them count as lost.
+    fleet.instances[0].service.set(Network::Slow(1_500));
+    fleet.load.goes_on_for(20).await;
+    for instance in &fleet.instances {
+        instance.database.set(Network::Whole);
+        instance.service.set(Network::Whole);
+    }
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_that_are_cut_off_from_the_orders_service_owe_it_nothing_in_the_end() {
     let fleet = Fleet::under_load().await;
     for (round, network) in [Network::Cut, Network::Silent, Network::Cut, Network::Silent]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -14,6 +15,8 @@ use tokio::sync::watch;
 pub(crate) enum Network {
     /// They arrive.
     Whole,
+    /// They arrive so many milliseconds later, both ways and in their order.
+    Slow(u64),
     /// Every connection is reset, and no new one comes about.
     Cut,
     /// They vanish without a word, both ways. Connections stay open, and none of them is ever of use again.
@@ -163,13 +166,19 @@ async fn between<S: AsyncRead + AsyncWrite + Unpin>(
         tokio::select! {
             biased;
             _ = network.changed() => {
-                if *network.borrow() == Network::Silent {
-                    // The server's side stays open meanwhile, too, and hears nothing.
-                    swallow(client, network).await;
-                    return;
+                let now = *network.borrow_and_update();
+                match now {
+                    Network::Whole | Network::Slow(_) => {}
+                    Network::Silent => {
+                        // The server's side stays open meanwhile, too, and hears nothing.
+                        swallow(client, network).await;
+                        return;
+                    }
+                    Network::Cut => {
+                        reset(&client);
+                        return;
+                    }
                 }
-                reset(&client);
-                return;
             }
             read = client.read(&mut asked) => match read {
                 Ok(count) if count > 0 => {
@@ -177,6 +186,7 @@ async fn between<S: AsyncRead + AsyncWrite + Unpin>(
                     if asked.starts_with(b"PATCH ") {
                         shared.flag_calls.fetch_add(1, Ordering::SeqCst);
                     }
+                    pass_slowly(network).await;
                     if server.write_all(&asked[..count]).await.is_err() {
                         return;
                     }
@@ -190,6 +200,7 @@ async fn between<S: AsyncRead + AsyncWrite + Unpin>(
                         reset(&client);
                         return;
                     }
+                    pass_slowly(network).await;
                     if client.write_all(&answered[..count]).await.is_err() {
                         return;
                     }
@@ -197,6 +208,14 @@ async fn between<S: AsyncRead + AsyncWrite + Unpin>(
                 _ => return,
             },
         }
+    }
+}
+
+/// Questions and answers of one connection take turns, so what waits here holds up nothing else.
+async fn pass_slowly(network: &watch::Receiver<Network>) {
+    let now = *network.borrow();
+    if let Network::Slow(milliseconds) = now {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
 }
 
