@@ -104,12 +104,14 @@ impl Sender {
         let now = microsecond(self.core.now());
         let outcome = outcome(&outgoing, sent, now);
         match &outcome {
-            MessageOutcome::Sent => tracing::info!(message = %message.id, channel = %message.channel, "told"),
+            MessageOutcome::Sent => {
+                tracing::info!(message_id = %message.id, channel = %message.channel, "told")
+            }
             MessageOutcome::Retry { error, next_at } => {
-                tracing::warn!(message = %message.id, channel = %message.channel, error, %next_at, "not told yet");
+                tracing::warn!(message_id = %message.id, channel = %message.channel, error, %next_at, "not told yet");
             }
             MessageOutcome::Failed { error } => {
-                tracing::error!(message = %message.id, channel = %message.channel, error, "a message was given up");
+                tracing::error!(message_id = %message.id, channel = %message.channel, error, "a message was given up");
             }
         }
         self.core.store.end_message(message.id, outcome, now).await
