@@ -29,6 +29,8 @@ use turn::{Ended, Polled};
 const TOGETHER: usize = 8;
 /// How often new accounts are looked for, in seconds.
 const DISCOVER_SECONDS: u64 = 300;
+/// How often the accounts known are read at most: with thousands of them, every end of a turn would read them all.
+const READ_ACCOUNTS: Duration = Duration::from_secs(1);
 /// The longest wait after failures, in seconds.
 const BACKOFF_SECONDS_MAX: u64 = 600;
 /// How long to wait while another instance still pulls, in seconds.
@@ -46,6 +48,7 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
         turning: BTreeSet::new(),
         under_way: JoinSet::new(),
         discover_at: Instant::now(),
+        read_at: Instant::now(),
         is_discovering: false,
     };
     let mut held: Option<Held> = None;
@@ -131,6 +134,8 @@ struct Poller<'s> {
     turning: BTreeSet<AccountId>,
     under_way: JoinSet<UnderWay>,
     discover_at: Instant,
+    /// When the accounts known are read again.
+    read_at: Instant,
     is_discovering: bool,
 }
 
@@ -145,10 +150,14 @@ impl Poller<'_> {
             return Ok(period);
         }
         self.discover();
-        for account in core.store.accounts().await? {
-            if !self.turning.contains(&account.id) {
-                self.accounts.entry(account.id).or_default();
+        let reads = self.read_at <= Instant::now();
+        if reads {
+            for account in core.store.accounts().await? {
+                if !self.turning.contains(&account.id) {
+                    self.accounts.entry(account.id).or_default();
+                }
             }
+            self.read_at = Instant::now() + READ_ACCOUNTS;
         }
         let mut due: Vec<(Instant, AccountId)> = self
             .accounts
@@ -164,6 +173,8 @@ impl Poller<'_> {
         let next = self.accounts.values().map(|polled| polled.due_at).min();
         // While there is no room, the end of a turn makes some.
         let next = next.filter(|_| self.turning.len() < TOGETHER);
+        // What made this look come early may have been a new account.
+        let next = next.into_iter().chain((!reads).then_some(self.read_at)).min();
         let wait = next.map_or(period, |next| next.duration_since(now));
         // Two looks in one instant would find the same.
         Ok(wait.max(Duration::from_millis(10)).min(period))
@@ -218,6 +229,7 @@ impl Poller<'_> {
     fn leave_off(&mut self) {
         self.under_way = JoinSet::new();
         self.accounts.clear();
+        self.read_at = Instant::now();
         self.turning.clear();
         self.is_discovering = false;
     }
