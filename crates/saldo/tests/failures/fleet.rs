@@ -1,6 +1,7 @@
 //! Three instances on one database, each behind a network of its own, under load.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +152,20 @@ impl Fleet {
         assert!(sent.unwrap().success());
     }
 
+    /// Which instance leads, and its term, as one of them tells.
+    pub(crate) async fn leader_by(&self, number: usize) -> Option<(usize, u64)> {
+        let (_, status) = self.instances[number]
+            .server()
+            .get("/api/v1/stock-sync/status")
+            .await;
+        let instances = status["instances"].as_array()?;
+        let leads = instances.iter().find(|instance| instance["leader"] == true)?;
+        // Its name ends with its port, as its address does.
+        let port = leads["name"].as_str()?.rsplit(':').next()?;
+        let place = self.apis().iter().position(|api| api.ends_with(port))?;
+        Some((place, status["leader"]["term"].as_u64()?))
+    }
+
     /// A connection to the database past all instances.
     pub(crate) async fn database(&self) -> Client {
         self.cluster.connect(&self.database_name).await
@@ -160,7 +175,7 @@ impl Fleet {
     pub(crate) fn told(&self, words: &str) -> usize {
         self.instances
             .iter()
-            .map(|instance| std::fs::read_to_string(instance.folder.path().join("log")).unwrap())
+            .map(|instance| std::fs::read_to_string(instance.log()).unwrap())
             .map(|log| log.lines().filter(|line| line.contains(words)).count())
             .sum()
     }
@@ -264,6 +279,10 @@ impl Fleet {
 impl Instance {
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
     }
 
     /// Whether it answers a question to its database in time.

@@ -114,12 +114,14 @@ async fn the_outcome_of_a_commit_that_was_not_answered_is_looked_up_and_it_is_no
 async fn an_instance_that_was_paused_beyond_its_lease_changes_nothing_when_it_wakes() {
     let fleet = Fleet::under_load().await;
     fleet.simulated.delay_flag_calls_ms(300);
-    let paused = &fleet.instances[0].service;
+    until("somebody leads", || async { fleet.leader_by(0).await.is_some() }).await;
+    let (leads, term) = fleet.leader_by(0).await.unwrap();
+    let paused = &fleet.instances[leads].service;
     until("the instance has calls under way", || async {
         paused.unanswered() >= 2
     })
     .await;
-    fleet.pause(0);
+    fleet.pause(leads);
     fleet.load.goes_on_for(60).await;
     let database = fleet.database().await;
     until("the others have taken over what it held", || async {
@@ -128,8 +130,21 @@ async fn an_instance_that_was_paused_beyond_its_lease_changes_nothing_when_it_wa
         database.query_one(held, &[]).await.unwrap().get::<_, i64>(0) == 0
     })
     .await;
-    fleet.wake(0);
+    let other = (leads + 1) % INSTANCES;
+    let another_leads = || async {
+        let leader = fleet.leader_by(other).await;
+        leader.is_some_and(|(now, later)| now != leads && later > term)
+    };
+    until("another one leads", another_leads).await;
+    fleet.wake(leads);
     fleet.load.goes_on_for(20).await;
+    let (by_itself, by_others) = (fleet.leader_by(leads).await, fleet.leader_by(other).await);
+    assert!(
+        by_itself.is_some() && by_itself == by_others,
+        "{by_itself:?} {by_others:?}"
+    );
+    let woken = std::fs::read_to_string(fleet.instances[leads].log()).unwrap();
+    assert_eq!(woken.matches("this instance leads").count(), 1, "{woken}");
     fleet.heals().await;
 }
 
