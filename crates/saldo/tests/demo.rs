@@ -30,16 +30,29 @@ fn the_demonstration_ends_with_the_proof_that_both_sides_agree() {
     // Lines are wrapped for a terminal.
     let words: Vec<&str> = text.split_whitespace().collect();
     let words = words.join(" ");
+    for kind in [
+        "3 not_delivered, auto_fixed",
+        "1 cancelled_after_deduction, auto_fixed",
+        "2 missed_order, auto_fixed",
+        "1 quantity_mismatch, review",
+        "1 missing_remotely, watched",
+        "1 missing_remotely, review",
+    ] {
+        assert!(words.contains(kind), "it does not tell of {kind:?}: {text}");
+    }
     for told in [
         "operations that waited were delivered",
         "a person is asked",
         "remote flag: cleared",
-        "5 differences found, 5 put right by itself, 0 for a person",
+        "8 differences found, 6 put right by itself, 1 for a person",
+        "the list contradicts the flags themselves, so nothing was done on its word",
+        "2 differences found, 0 put right by itself, 2 for a person",
+        "2 questions wait for a person",
         "0 differences",
     ] {
         assert!(words.contains(told), "it does not tell of {told:?}: {text}");
     }
-    assert!(text.contains("Both sides agree on all 32 orders."));
+    assert!(text.contains("Both sides agree on all 33 orders."));
 }
 
 #[test]
@@ -54,7 +67,7 @@ fn a_single_flipped_flag_fails_the_proof() {
 fn a_machine_gets_the_proof_alone_and_the_smallest_demonstration_works() {
     let output = demo(&["--json"]);
     let proof: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&proof["agree"], &proof["orders"]), (&true.into(), &32.into()));
+    assert_eq!((&proof["agree"], &proof["orders"]), (&true.into(), &33.into()));
     let folder = tempfile::tempdir().unwrap();
     let output = support::saldo(folder.path())
         .args(["demo", "--orders", "1", "--seconds", "1", "--json"])

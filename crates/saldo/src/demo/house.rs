@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use saldo_domain::circuit::CircuitPolicy;
-use saldo_engine::settings::Settings;
+use saldo_engine::settings::{ReconciliationSettings, Settings};
 use saldo_engine::{Engine, EngineOptions};
 use saldo_orders_service::{Credentials, HttpOptions, HttpOrdersService, SecretText};
 use saldo_simulator::{Simulator, SimulatorHandle, SimulatorOptions};
@@ -158,15 +158,28 @@ impl House {
         Ok(())
     }
 
-    /// The orders service stops answering flag calls, or answers again.
-    pub(super) async fn set_outage(&self, is_down: bool) -> anyhow::Result<()> {
+    /// The simulated orders service stores an order, or another copy of one.
+    pub(super) async fn store(&self, form: &Value) -> anyhow::Result<()> {
+        self.tell_simulator("orders", &json!({ "token_id": self.account, "order": form }))
+            .await
+    }
+
+    /// The simulated orders service has an order no longer.
+    pub(super) async fn take_from_simulator(&self, order: &str) -> anyhow::Result<()> {
+        let url = format!(
+            "{}/_simulator/orders/{}/{order}",
+            self.orders_service, self.account
+        );
+        self.client.delete(url).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// The orders service misbehaves so from now on, or no longer.
+    pub(super) async fn set_faults(&self, faults: Option<&Value>) -> anyhow::Result<()> {
         let url = format!("{}/_simulator/faults", self.orders_service);
-        let request = if is_down {
-            self.client
-                .put(url)
-                .json(&json!({ "rule": [{ "fault": "unavailable" }] }))
-        } else {
-            self.client.delete(url)
+        let request = match faults {
+            Some(faults) => self.client.put(url).json(faults),
+            None => self.client.delete(url),
         };
         request.send().await?.error_for_status()?;
         Ok(())
@@ -210,6 +223,11 @@ fn settings() -> Settings {
             probe_initial_seconds: QUICK_SECONDS,
             probe_max_seconds: QUICK_SECONDS,
             ..CircuitPolicy::default()
+        },
+        reconciliation: ReconciliationSettings {
+            // Two comparisons are enough to ask about an order that vanished: nobody waits for hours here.
+            missing_after_hours: 0,
+            ..ReconciliationSettings::default()
         },
         ..Settings::default()
     }

@@ -96,7 +96,9 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
     let mut repeats = 0;
     for number in 0..total {
         if number == outage_from {
-            house.set_outage(true).await?;
+            house
+                .set_faults(Some(&json!({ "rule": [{ "fault": "unavailable" }] })))
+                .await?;
             bar.suspend(|| {
                 house.say(
                     "Outage",
@@ -108,7 +110,7 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
             // One bar at a time: the one of the deliveries takes its place meanwhile.
             bar.finish_and_clear();
             house.say("Outage", "the service is back; what waited is delivered now");
-            house.set_outage(false).await?;
+            house.set_faults(None).await?;
             drain(house).await?;
             bar = progress(total, "orders taken in");
             bar.set_position(u64::try_from(number)?);
@@ -126,9 +128,7 @@ async fn orders_arrive(story: &Story, house: &House) -> anyhow::Result<Vec<Strin
         }
         let order = ids.next(edge::now());
         let form = forms::ordinary(order, number, edge::now());
-        house
-            .tell_simulator("orders", &json!({ "token_id": house.account, "order": form }))
-            .await?;
+        house.store(&form).await?;
         repeats += post_order(house, &form, number % 10 == 9).await?;
         orders.push(order.to_string());
         bar.inc(1);
@@ -167,7 +167,7 @@ async fn waiting(house: &House) -> anyhow::Result<u64> {
 }
 
 /// Waits until nothing waits for delivery any more.
-async fn drain(house: &House) -> anyhow::Result<()> {
+pub(super) async fn drain(house: &House) -> anyhow::Result<()> {
     let total = waiting(house).await?;
     let bar = progress(usize::try_from(total)?, "operations delivered");
     for _ in 0..DRAIN_SECONDS_MAX * 20 {
@@ -197,9 +197,7 @@ async fn unmapped_order(house: &House) -> anyhow::Result<String> {
         quantity: 1,
     };
     let form = forms::form(order, &[line], edge::now());
-    house
-        .tell_simulator("orders", &json!({ "token_id": house.account, "order": form }))
-        .await?;
+    house.store(&form).await?;
     let body = json!({ "token_id": house.account, "order": form });
     let answer = house.post("/api/v1/stock-sync/orders", &body).await?;
     let review = answer["review_id"]
