@@ -108,8 +108,9 @@ pub(super) async fn a_cancelled_order_twice_is_refunded_once(world: &mut World) 
     assert_eq!(world.file("o1").await.operations.len(), 2);
 }
 
-/// Two connections, one with the order and one with its cancellation, each of which takes its copy in, claims what is
-/// due, and reports how the call ended: every order in which their steps can fall.
+/// Two callers, one with the order and one with its cancellation, each of which takes its copy in, claims what is due,
+/// and reports how the call ended: every order in which their steps can fall. A store with one writer has no others; on
+/// PostgreSQL `races.rs` has them on two connections, with transactions that overlap.
 pub(super) async fn a_cancellation_racing_a_deduction_ends_right_under_every_interleaving(world: &mut World) {
     world.receive("A", 10).await;
     for steps in (0..64_u32).filter(|steps| steps.count_ones() == 3) {
