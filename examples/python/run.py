@@ -1,6 +1,6 @@
 """Runs the example: takes checkout forms, one JSON a line, from standard input, and tells what became of each.
 
-    SALDO_URL=http://127.0.0.1:8080 ORDERS_URL=http://127.0.0.1:8000 ORDERS_JWT_SECRET=… ORDERS_USER=… \
+    SALDO_SERVER=http://127.0.0.1:8080 ORDERS_URL=http://127.0.0.1:8000 ORDERS_JWT_SECRET=… ORDERS_USER=… \
     TOKEN_ID=… python3 run.py < forms.ndjson
 """
 
@@ -15,7 +15,7 @@ from shop import ShopWithSaldo
 
 def main():
     setting = os.environ
-    saldo = Saldo(setting["SALDO_URL"], setting.get("SALDO_KEY"), pause_seconds=0.1)
+    saldo = Saldo(setting["SALDO_SERVER"], setting.get("SALDO_KEY"), pause_seconds=0.1)
     orders_service = OrdersService(setting["ORDERS_URL"], setting["ORDERS_JWT_SECRET"], setting["ORDERS_USER"])
     shop = ShopWithSaldo({("MUG", "Ирина"): 100}, orders_service, saldo)
     token_id = setting["TOKEN_ID"]

@@ -56,7 +56,7 @@ impl World {
         let mut python = Command::new("python3")
             .arg("-B")
             .arg(example().join("run.py"))
-            .env("SALDO_URL", self.server.api())
+            .env("SALDO_SERVER", self.server.api())
             .env("ORDERS_URL", self.simulated.handle.base_url())
             .env("ORDERS_JWT_SECRET", &self.simulated.options.jwt_secret)
             .env("ORDERS_USER", &self.simulated.options.user_id)
