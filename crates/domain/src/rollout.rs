@@ -51,6 +51,26 @@ pub struct Rollout {
     pub changed_at: Timestamp,
     /// Who changed it.
     pub changed_by: String,
+    /// What was in force before, the newest first, at most [`EARLIER_MAX`].
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
+}
+
+/// Switches that are looked back over: who switches more often has begun long ago.
+pub const EARLIER_MAX: usize = 50;
+
+/// What was on before the rollout in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The mode.
+    pub mode: Mode,
+    /// See [`Rollout::accounts`].
+    pub accounts: BTreeSet<AccountId>,
+    /// See [`Rollout::percent`].
+    pub percent: u8,
+    /// When it came into force.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub changed_at: Timestamp,
 }
 
 impl Rollout {
@@ -64,36 +84,72 @@ impl Rollout {
             start_from: None,
             changed_at: Timestamp::UNIX_EPOCH,
             changed_by: "configuration".to_owned(),
+            earlier: Vec::new(),
         })
     }
 
-    /// Pulled orders bought before this moment belong to the old way: the later of what the configuration says and
-    /// what was written when Saldo was switched on.
+    /// Pulled orders bought before this moment belong to the old way: the latest of what the configuration says, of what
+    /// was written when Saldo was switched on, and of when an order like this one came to be Saldo's, as accounts or
+    /// the share grew.
     #[must_use]
-    pub fn begins_at(&self, policy: &Policy) -> Option<Timestamp> {
-        self.start_from.max(policy.start_from)
+    pub fn begins_at(&self, key: &OrderKey, configured: Option<Timestamp>) -> Option<Timestamp> {
+        self.start_from.max(configured).max(self.grew_over(key))
+    }
+
+    /// When the part that is on grew over an order, if it did since Saldo was switched on.
+    fn grew_over(&self, key: &OrderKey) -> Option<Timestamp> {
+        if self.acting(key) != Acting::On {
+            return None;
+        }
+        let mut on_since = self.changed_at;
+        for earlier in self.earlier.iter().take_while(|earlier| is_acting(earlier.mode)) {
+            if acting(earlier.mode, &earlier.accounts, earlier.percent, key) != Acting::On {
+                return Some(on_since);
+            }
+            on_since = earlier.changed_at;
+        }
+        None
+    }
+
+    /// This one, as it is looked back on.
+    #[must_use]
+    pub fn as_earlier(&self) -> Earlier {
+        Earlier {
+            mode: self.mode,
+            accounts: self.accounts.clone(),
+            percent: self.percent,
+            changed_at: self.changed_at,
+        }
     }
 
     /// Whether it deducts anything new.
     #[must_use]
     pub const fn is_acting(&self) -> bool {
-        matches!(self.mode, Mode::Partial | Mode::On)
+        is_acting(self.mode)
     }
 
     /// How an order is dealt with. The same order is always dealt with alike while the rollout stays as it is,
     /// and a larger share keeps every order of a smaller one.
     #[must_use]
     pub fn acting(&self, key: &OrderKey) -> Acting {
-        match self.mode {
-            Mode::Off => Acting::Off,
-            Mode::Shadow => Acting::Shadow,
-            Mode::On => Acting::On,
-            Mode::Partial => {
-                if self.accounts.contains(&key.account) || share_of(key) < self.percent {
-                    Acting::On
-                } else {
-                    Acting::Shadow
-                }
+        acting(self.mode, &self.accounts, self.percent, key)
+    }
+}
+
+const fn is_acting(mode: Mode) -> bool {
+    matches!(mode, Mode::Partial | Mode::On)
+}
+
+fn acting(mode: Mode, accounts: &BTreeSet<AccountId>, percent: u8, key: &OrderKey) -> Acting {
+    match mode {
+        Mode::Off => Acting::Off,
+        Mode::Shadow => Acting::Shadow,
+        Mode::On => Acting::On,
+        Mode::Partial => {
+            if accounts.contains(&key.account) || share_of(key) < percent {
+                Acting::On
+            } else {
+                Acting::Shadow
             }
         }
     }
@@ -173,6 +229,59 @@ mod tests {
             start_from: None,
             changed_at: Timestamp::UNIX_EPOCH,
             changed_by: "test".to_owned(),
+            earlier: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_order_is_saldo_s_since_the_part_that_is_on_grew_over_it() {
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        let keys: Vec<OrderKey> = (0..200)
+            .map(|number| OrderKey {
+                account: AccountId::new(Uuid::from_u128(7)),
+                order: OrderId::parse(&format!("order-{number}")).unwrap(),
+            })
+            .collect();
+        let switched = |percent: u8, second: i64, earlier: &[Earlier]| Rollout {
+            start_from: Some(at(0)),
+            changed_at: at(second),
+            earlier: earlier.to_vec(),
+            ..rollout(percent)
+        };
+        let shadow = Rollout {
+            mode: Mode::Shadow,
+            ..switched(0, -10, &[])
+        };
+        let history = |percents: &[(u8, i64)]| {
+            let mut earlier = vec![shadow.as_earlier()];
+            let mut now = shadow.clone();
+            for (percent, second) in percents {
+                now = switched(*percent, *second, &earlier);
+                earlier.insert(0, now.as_earlier());
+            }
+            now
+        };
+        let grown = history(&[(10, 0), (50, 100), (80, 200)]);
+        let shrunk_meanwhile = history(&[(50, 0), (10, 100), (50, 200)]);
+        let on = Rollout {
+            mode: Mode::On,
+            ..history(&[(10, 0), (0, 300)])
+        };
+        for key in &keys {
+            let expected = match share_of(key) {
+                0..10 => [0, 0, 0],
+                10..50 => [100, 200, 300],
+                50..80 => [200, 0, 300],
+                _ => [0, 0, 300],
+            };
+            for (rollout, second) in [&grown, &shrunk_meanwhile, &on].into_iter().zip(expected) {
+                assert_eq!(
+                    rollout.begins_at(key, None),
+                    Some(at(second)),
+                    "{rollout:?} {key}"
+                );
+            }
+            assert_eq!(grown.begins_at(key, Some(at(900))), Some(at(900)));
         }
     }
 

@@ -59,12 +59,13 @@ pub(crate) async fn in_force(core: &Core) -> Result<Rollout, StoreError> {
         start_from: None,
         changed_at: Timestamp::UNIX_EPOCH,
         changed_by: "configuration".to_owned(),
+        earlier: Vec::new(),
     }))
 }
 
 /// Whether a pulled order that nothing is known of would be taken in.
 pub(crate) fn is_ours(core: &Core, rollout: &Rollout, key: &OrderKey, bought_at: Option<Timestamp>) -> bool {
-    let begins_at = rollout.start_from.max(core.settings.start_from);
+    let begins_at = rollout.begins_at(key, core.settings.start_from);
     let is_before = bought_at
         .zip(begins_at)
         .is_some_and(|(bought, begin)| bought < begin);

@@ -182,7 +182,7 @@ impl Door {
         server.check_reachable().await.with_context(|| {
             format!(
                 "another process holds the database, so its server at {address} was asked (--server URL or \
-                 SALDO_SERVER names another, --key KEY or SALDO_KEY a key)"
+                 SALDO_SERVER names another)"
             )
         })?;
         Ok(Self::Server(server))

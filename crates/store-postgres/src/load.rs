@@ -362,7 +362,7 @@ impl Found {
                         Loaded::Shadow(key, Some(Box::new(shadow))),
                     )
                 }
-                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rows::rollout(row)?))),
+                Kind::Rollout => (Key::Rollout, Loaded::Rollout(Some(rows::rollout_in_force(row)?))),
                 Kind::StockCounted => (Key::StockCounted, Loaded::StockCounted(Some(moment(row, 0)?))),
             };
             self.others.insert(key, loaded);

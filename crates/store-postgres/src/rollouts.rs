@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_domain::ids::OrderKey;
-use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
+use saldo_domain::rollout::{EARLIER_MAX, Rollout, ShadowOrder, Verdict};
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::questions;
@@ -21,7 +21,7 @@ use crate::store::PostgresStore;
 #[async_trait]
 impl Rollouts for PostgresStore {
     async fn rollout(&self) -> Result<Option<Rollout>, StoreError> {
-        self.read(|session| Box::pin(session.one(IN_FORCE, &[], rows::rollout)))
+        self.read(|session| Box::pin(session.one(IN_FORCE, &[], rows::rollout_in_force)))
             .await
     }
 
@@ -82,8 +82,12 @@ impl Rollouts for PostgresStore {
 pub(crate) const IN_FORCE: &str = concat!(
     "SELECT ",
     rollout_columns!(),
-    " FROM saldo.rollout ORDER BY number DESC LIMIT 1"
+    ", (SELECT coalesce(json_agg(json_build_object('mode', mode, 'accounts', accounts::json, 'percent', percent, \
+      'changed_at', changed_at) ORDER BY number DESC), '[]')::text \
+      FROM (SELECT * FROM saldo.rollout ORDER BY number DESC LIMIT 50 OFFSET 1) AS earlier) \
+      FROM saldo.rollout ORDER BY number DESC LIMIT 1"
 );
+const _: () = assert!(EARLIER_MAX == 50);
 
 /// When stock was last counted or imported.
 pub(crate) const STOCK_COUNTED: &str = "SELECT at FROM saldo.stock_count";

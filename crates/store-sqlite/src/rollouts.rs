@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use saldo_domain::ids::OrderKey;
-use saldo_domain::rollout::{Rollout, ShadowOrder, Verdict};
+use saldo_domain::rollout::{EARLIER_MAX, Rollout, ShadowOrder, Verdict};
 use saldo_store::StoreError;
 use saldo_store::query::{Page, PageRequest};
 use saldo_store::questions;
@@ -75,10 +75,13 @@ pub(crate) fn rollout(connection: &Connection) -> Result<Option<Rollout>, Failur
         concat!(
             "SELECT ",
             rollout_columns!(),
-            " FROM rollout ORDER BY number DESC LIMIT 1"
+            ", (SELECT json_group_array(json_object('mode', mode, 'accounts', json(accounts), 'percent', percent, \
+              'changed_at', changed_at) ORDER BY number DESC) \
+              FROM (SELECT * FROM rollout ORDER BY number DESC LIMIT ?1 OFFSET 1)) \
+              FROM rollout ORDER BY number DESC LIMIT 1"
         ),
-        [],
-        |row| rows::rollout(row),
+        [i64::try_from(EARLIER_MAX).unwrap_or(i64::MAX)],
+        |row| rows::rollout_in_force(row),
     )
 }
 

@@ -58,7 +58,7 @@ pub(super) fn leaves(
         return Ok(None);
     }
     let rollout = Rollout::in_force(draft.view.rollout()?, draft.policy);
-    let begins_at = rollout.begins_at(draft.policy);
+    let begins_at = rollout.begins_at(key, draft.policy.start_from);
     let is_before = copy.is_some_and(|copy| {
         let bought_before = copy
             .bought_at

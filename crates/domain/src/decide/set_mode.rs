@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::command::SetMode;
 use crate::draft::Draft;
-use crate::rollout::{Mode, Rollout};
+use crate::rollout::{EARLIER_MAX, Earlier, Mode, Rollout};
 use crate::view::{Refusal, Stop};
 
 /// Puts another mode in force. The same again changes nothing.
@@ -21,6 +21,7 @@ pub(super) fn set_mode(draft: &mut Draft<'_>, wanted: &SetMode) -> Result<Rollou
         start_from: before.start_from,
         changed_at: draft.now,
         changed_by: draft.by.to_owned(),
+        earlier: look_back(draft.view.rollout()?),
     };
     let takes_over = !before.is_acting() || (before.mode == Mode::Partial && after.mode == Mode::On);
     if after.is_acting() && takes_over {
@@ -32,6 +33,14 @@ pub(super) fn set_mode(draft: &mut Draft<'_>, wanted: &SetMode) -> Result<Rollou
     }
     draft.put_rollout(after.clone());
     Ok(after)
+}
+
+/// What was in force before, the newest first.
+fn look_back(before: Option<&Rollout>) -> Vec<Earlier> {
+    let before = before.into_iter();
+    let all =
+        before.flat_map(|before| std::iter::once(before.as_earlier()).chain(before.earlier.iter().cloned()));
+    all.take(EARLIER_MAX).collect()
 }
 
 /// What a partial mode is limited to; of the others, nothing is kept.

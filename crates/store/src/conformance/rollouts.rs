@@ -44,12 +44,17 @@ pub(super) async fn the_rollout_in_force_is_the_last_one(fixture: &Fixture) {
     let told: Vec<Mode> = history.iter().map(|rollout| rollout.mode).rev().collect();
     assert_eq!(told, modes, "newest first");
     let now = must!(store.rollout().await, "rollout");
-    assert_eq!(now.as_ref(), history.first());
+    assert_eq!(
+        now.as_ref().map(|now| now.as_earlier()),
+        history.first().map(|first| first.as_earlier())
+    );
     let Some(now) = now else { panic!("it was set") };
     assert_eq!((now.mode, now.percent), (Mode::Partial, 30));
     assert_eq!(now.accounts, [account(3)].into());
     assert_eq!(now.start_from, Some(at(5)));
     assert_eq!((now.changed_at, now.changed_by.as_str()), (at(5), "tester"));
+    let before: Vec<_> = history[1..].iter().map(|rollout| rollout.as_earlier()).collect();
+    assert_eq!(now.earlier, before);
 }
 
 pub(super) async fn orders_in_shadow_are_listed_and_found(fixture: &Fixture) {

@@ -64,7 +64,13 @@ impl Tables {
         let before: Option<usize> = page.position()?;
         let numbered = self.rollouts.iter().enumerate().rev();
         let rows: Vec<(usize, Rollout)> = numbered
-            .map(|(index, rollout)| (index + 1, rollout.clone()))
+            .map(|(index, rollout)| {
+                let told = Rollout {
+                    earlier: Vec::new(),
+                    ..rollout.clone()
+                };
+                (index + 1, told)
+            })
             .filter(|(number, _)| before.is_none_or(|before| *number < before))
             .take(page.limit + 1)
             .collect();

@@ -27,6 +27,6 @@ pub use reconciliations::{bought_order, discrepancy, run, watermark};
 pub use reports::{attempt_fact, discrepancy_fact, operation_fact, report, shadow_fact, sku_moves};
 pub use requests::{account, api_key, recorded_answer, role_word};
 pub use reviews::review;
-pub use rollouts::{rollout, shadow_order};
+pub use rollouts::{rollout, rollout_in_force, shadow_order};
 pub use stock::{balance, mapping, movement, stock_key};
 pub use tasks::{task_lease, task_state};

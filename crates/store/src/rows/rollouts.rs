@@ -22,6 +22,15 @@ pub fn rollout<E>(row: &impl Cells<E>) -> Result<Rollout, E> {
         start_from: optional_moment(row, 3)?,
         changed_at: moment(row, 4)?,
         changed_by: string(row, 5)?,
+        earlier: Vec::new(),
+    })
+}
+
+/// The rollout in force: a rollout, and what was in force before as JSON.
+pub fn rollout_in_force<E>(row: &impl Cells<E>) -> Result<Rollout, E> {
+    Ok(Rollout {
+        earlier: required_json(row, 6)?,
+        ..rollout(row)?
     })
 }
 

@@ -237,6 +237,27 @@ pub(super) async fn what_was_taken_in_is_finished_after_saldo_is_switched_off(wo
     }
 }
 
+/// Whoever posted it was told that it is Saldo's, so the old way does not deduct it: nobody would.
+pub(super) async fn what_waits_for_stock_is_deducted_after_saldo_is_off_unless_it_is_called_off(
+    world: &mut World,
+) {
+    world.receive("A", 1).await;
+    world.post(form("waiting").line("l1", "A", 2)).await;
+    let called_off = world.post(form("called-off").line("l2", "A", 5)).await;
+    world.switch(Mode::Off).await;
+    world.roll_back(called_off.operation.unwrap()).await;
+    world.receive("A", 20).await;
+    assert_eq!(world.taken("waiting").await, 2);
+    assert_eq!(world.taken("called-off").await, 0);
+    world.expect_balance("A", 19).await;
+    world.deliver().await;
+    world.expect_remote("waiting", true);
+    // New ones are the old way's all the same.
+    let new = world.post(form("new").line("l3", "A", 1)).await;
+    assert_eq!(new.status, SyncStatus::ModeOff);
+    world.expect_balance("A", 19).await;
+}
+
 pub(super) async fn a_form_merged_from_an_order_taken_in_stays_saldo_s_after_it_is_off(world: &mut World) {
     world.receive("A", 10).await;
     world.receive("B", 10).await;
@@ -352,6 +373,46 @@ pub(super) async fn switching_on_writes_where_to_begin(world: &mut World) {
         .pull(form("after").line("l2", "A", 1).bought(100).listed(), false)
         .await;
     world.expect_balance("A", 9).await;
+}
+
+pub(super) async fn a_pulled_order_bought_before_the_part_that_is_on_grew_over_it_is_the_old_way_s(
+    world: &mut World,
+) {
+    let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+    world.receive("A", 10).await;
+    world.switch(Mode::Shadow).await;
+    let growing = [vec![other_account()], vec![other_account(), account()]];
+    for (accounts, second) in growing.into_iter().zip([100, 200]) {
+        world.now = at(second);
+        let partial = SetMode {
+            accounts: accounts.into_iter().collect(),
+            stock_is_right: true,
+            ..to_mode(Mode::Partial)
+        };
+        world.ask(Command::SetMode(partial)).await.unwrap();
+    }
+    world.now = at(300);
+    // Nobody has pulled it before the part grew: until then the old way dealt with it.
+    let missed = form("o1").line("l1", "A", 1).bought(150).listed();
+    assert_eq!(
+        world.pull(missed, false).await.error.as_deref(),
+        Some("before_start")
+    );
+    world
+        .pull(form("o2").line("l2", "A", 1).bought(200).listed(), false)
+        .await;
+    world.expect_balance("A", 9).await;
+    // On stays on: where all is on, the first of these orders is the old way's still, and of those that come late
+    // the ones that were Saldo's before are.
+    world.now = at(400);
+    world.switch(Mode::On).await;
+    world
+        .pull(form("o3").line("l3", "A", 1).bought(250).listed(), false)
+        .await;
+    world.expect_balance("A", 8).await;
+    let again = form("o1").line("l1", "A", 1).bought(150).listed();
+    world.pull(again, false).await;
+    world.expect_balance("A", 8).await;
 }
 
 pub(super) async fn a_pulled_order_bought_before_the_start_is_neither_deducted_nor_reviewed(
