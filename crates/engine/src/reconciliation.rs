@@ -82,7 +82,7 @@ impl StockSynchronizationService {
     }
 }
 
-/// Where a run is, kept with it after every page.
+/// Where a run is, kept with it from time to time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Place {
     /// The accounts to look at; none before they are known.

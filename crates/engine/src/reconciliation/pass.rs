@@ -19,6 +19,7 @@ use saldo_orders_service::{ListedOrder, ORDERS_PER_PAGE, Page, PageQuery};
 use saldo_store::StoreError;
 use saldo_store::reconciliations::{BoughtOrder, BoughtRange};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::act::{self, Tallied};
 use super::compare::{Compared, Comparer, Row};
@@ -47,6 +48,9 @@ const WALKED_TOGETHER: usize = 200;
 pub(super) const ABSENT_MAX: usize = 1_000;
 /// Orders kept that the list showed before the ledger's walk came to them. Of more, some are asked for singly.
 const SHOWN_EARLY_MAX: usize = 1_000;
+/// How often it is kept where a run is that finds nothing. After a crash, what was compared since then is compared once
+/// more.
+const KEPT_EVERY: Duration = Duration::from_millis(250);
 /// A list with less than so many tenths of the orders of the last full one is suspect.
 const SHRUNK_TENTHS: u64 = 9;
 
@@ -103,6 +107,8 @@ pub(super) struct Pass<'r> {
     /// Orders of the ledger, read ahead.
     ahead: VecDeque<BoughtOrder>,
     is_walked_to_the_end: bool,
+    /// When it was last kept where it is, and how many differences were found by then.
+    kept: Option<(Instant, u64)>,
 }
 
 /// What a page led to.
@@ -144,6 +150,7 @@ impl<'r> Pass<'r> {
             page_asked_at: core.now(),
             ahead: VecDeque::new(),
             is_walked_to_the_end: false,
+            kept: None,
         })
     }
 
@@ -505,9 +512,14 @@ impl<'r> Pass<'r> {
     pub(super) async fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.check_held()?;
         let core = self.service.core();
-        self.place.account = Some(self.at.clone());
-        self.run.place = place_json(self.place);
-        core.store.put_run(self.run).await?;
+        let found = self.run.tally.found;
+        let is_due = |(at, of): (Instant, u64)| at.elapsed() >= KEPT_EVERY || of != found;
+        if self.kept.is_none_or(is_due) {
+            self.place.account = Some(self.at.clone());
+            self.run.place = place_json(self.place);
+            core.store.put_run(self.run).await?;
+            self.kept = Some((Instant::now(), found));
+        }
         let accounts = self.place.accounts.as_ref().map_or(0, Vec::len);
         core.progress.send_replace(Some(ReconciliationProgress {
             run: self.run.id,
