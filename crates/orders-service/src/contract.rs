@@ -134,7 +134,7 @@ pub struct UnreadableRow {
 pub struct PageQuery {
     /// Rows before it.
     pub offset: u64,
-    /// Its rows at the most: 1 to [`ORDERS_PER_PAGE`](crate::ORDERS_PER_PAGE), of more the service refuses the call.
+    /// Its rows at the most: 1 to [`ORDERS_PER_PAGE`], of more the service refuses the call.
     pub rows: u64,
     /// Bought at or after this moment.
     pub from: Option<Timestamp>,

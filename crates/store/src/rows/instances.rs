@@ -4,7 +4,7 @@ use crate::cells::{Cells, flag, moment, number, optional_moment, optional_string
 use crate::circuits::{CircuitSubject, OpenCircuit, Prober};
 use crate::instances::{AttemptCounts, Instance, ServerRole};
 
-/// The columns of [`instance`](crate::rows::instance).
+/// The columns of [`instance`].
 #[macro_export]
 macro_rules! instance_columns {
     () => {
@@ -31,7 +31,7 @@ pub fn instance<E>(row: &impl Cells<E>) -> Result<Instance, E> {
     })
 }
 
-/// The columns of [`open_circuit`](crate::rows::open_circuit).
+/// The columns of [`open_circuit`].
 #[macro_export]
 macro_rules! circuit_columns {
     () => {
