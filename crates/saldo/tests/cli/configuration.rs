@@ -57,6 +57,20 @@ fn a_database_that_cannot_be_reached_is_told_without_its_password() {
 }
 
 #[test]
+fn a_part_of_the_work_is_refused_where_nobody_does_the_rest() {
+    let folder = Folder::new();
+    for role in ["api", "worker"] {
+        let ran = folder.run(&["serve", "--role", role]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains(&format!("role \"{role}\" needs other instances beside it")),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
 fn a_database_of_an_unknown_kind_is_refused() {
     let folder = Folder::new();
     folder.write("saldo.toml", "database = \"mysql://me:hush@h/saldo\"");
