@@ -1,14 +1,17 @@
 //! One attempt: the calls, and what their end means (the table of outcomes of section 5).
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
 use jiff::Timestamp;
 use saldo_domain::delivery::{Claim, Failure, Outcome, Task};
 use saldo_orders_service::{CallError, ErrorClass, OrdersService};
+use tokio::time::Instant;
 
 use crate::gate::CallEnd;
 
@@ -21,6 +24,22 @@ pub(crate) struct Attempt<'a> {
     /// How long one call may take.
     call_timeout: Duration,
     calls: AtomicU32,
+}
+
+/// What a call answers in time. Once that is over the call gets no further, not even by one step: an instance that was
+/// paused must not begin to send when it wakes, and a timeout of tokio's would let the call go on before it looks at the
+/// clock.
+async fn in_time<T>(longest: Duration, call: impl Future<Output = T>) -> Option<T> {
+    let deadline = Instant::now() + longest;
+    let mut over = pin!(tokio::time::sleep_until(deadline));
+    let mut call = pin!(call);
+    poll_fn(|context| {
+        if Instant::now() >= deadline || over.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        call.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 impl<'a> Attempt<'a> {
@@ -63,10 +82,10 @@ impl<'a> Attempt<'a> {
             status: None,
         };
         let guarded = AssertUnwindSafe(call).catch_unwind();
-        match tokio::time::timeout(self.call_timeout, guarded).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(unknown("the call ended in a panic")),
-            Err(_) => Err(unknown("the orders service did not answer in time")),
+        match in_time(self.call_timeout, guarded).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => Err(unknown("the call ended in a panic")),
+            None => Err(unknown("the orders service did not answer in time")),
         }
     }
 
