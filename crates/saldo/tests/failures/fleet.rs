@@ -256,9 +256,13 @@ impl Fleet {
 
     /// No two calls of one order overlapped, and none was made of an order that Saldo does not know.
     fn check_calls(&self, orders: &BTreeMap<Order, Value>) {
-        let overlapping = self.simulated.overlapping_flag_calls();
-        assert!(overlapping <= 1, "{overlapping} calls of one order overlapped");
         let flags = self.simulated.handle.control().flags();
+        let overlapping = self.simulated.overlapping_flag_calls();
+        assert!(
+            overlapping <= 1,
+            "{overlapping} calls of one order overlapped: {:?}",
+            with_overlaps(&self.simulated.handle.control().state(None, false))
+        );
         for flag in flags.as_array().unwrap() {
             if flag["patches"] == json!(0) {
                 continue;
@@ -325,4 +329,21 @@ fn assert_doctor_finds_nothing(database: &str, simulated: &Simulated) {
         .unwrap();
     let told = [&output.stdout[..], &output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+}
+
+/// The orders of which two calls were under way at once, each with its calls.
+fn with_overlaps(state: &Value) -> Vec<&Value> {
+    let accounts = state["accounts"].as_array().into_iter().flatten();
+    let flags = accounts.flat_map(|account| account["flags"].as_array().into_iter().flatten());
+    let overlap = |flag: &&Value| {
+        let calls = flag["patches"].as_array().map_or(&[][..], Vec::as_slice);
+        let at = |call: &Value, name: &str| call[name].as_i64().unwrap_or(i64::MAX);
+        calls.iter().enumerate().any(|(place, call)| {
+            let others = calls.iter().skip(place + 1);
+            others
+                .filter(|other| at(other, "received_at_us") < at(call, "ended_at_us"))
+                .any(|other| at(call, "received_at_us") < at(other, "ended_at_us"))
+        })
+    };
+    flags.filter(overlap).collect()
 }
