@@ -54,8 +54,12 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Three instances, each with a third of the load.
     pub(crate) async fn under_load() -> Self {
-        let nothing: Settings = &[];
-        let fleet = Self::start(&[nothing; INSTANCES]).await;
+        Self::under_load_with(&[]).await
+    }
+
+    /// The same, each with these settings.
+    pub(crate) async fn under_load_with(settings: Settings) -> Self {
+        let fleet = Self::start(&[settings; INSTANCES]).await;
         fleet.load.begin(fleet.apis()).await;
         fleet
     }

@@ -112,7 +112,9 @@ async fn the_outcome_of_a_commit_that_was_not_answered_is_looked_up_and_it_is_no
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_that_was_paused_beyond_its_lease_changes_nothing_when_it_wakes() {
-    let fleet = Fleet::under_load().await;
+    // On a busy machine a slow call takes more than a second; given up, it would still be under way at the service when
+    // the next one of its order comes.
+    let fleet = Fleet::under_load_with(&[("SALDO_ORDERS_SERVICE__TIMEOUT_MS", "5000")]).await;
     fleet.simulated.delay_flag_calls_ms(300);
     until("somebody leads", || async { fleet.leader_by(0).await.is_some() }).await;
     let (leads, term) = fleet.leader_by(0).await.unwrap();
