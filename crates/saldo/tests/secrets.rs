@@ -470,7 +470,7 @@ async fn a_server_that_does_everything_and_fails_at_it_logs_no_secret() {
         (200, &json!("succeeded")),
         "{told}"
     );
-    let letters = tokio::time::timeout(WITHIN, letters).await.unwrap().unwrap();
+    let (letters, _mail) = tokio::time::timeout(WITHIN, letters).await.unwrap().unwrap();
     let (_, status) = ask(
         &server,
         &key,

@@ -42,7 +42,8 @@ async fn the_weekly_report_arrives_with_a_page_and_a_workbook_that_open() {
         (200, &json!("succeeded")),
         "{task}"
     );
-    let letter = letters.await.unwrap().remove(0);
+    let (mut letters, _mail) = letters.await.unwrap();
+    let letter = letters.remove(0);
     assert_eq!(
         letter["recipients"],
         json!(["anna@firma.example", "jan@firma.example"])

@@ -57,9 +57,13 @@ impl MailServer {
     }
 
     /// The letters that it takes next, read by a thread of their own: a letter is longer than a pipe.
-    pub(crate) fn letters(mut self, count: usize) -> tokio::sync::oneshot::Receiver<Vec<Value>> {
+    pub(crate) fn letters(mut self, count: usize) -> tokio::sync::oneshot::Receiver<(Vec<Value>, Self)> {
         let (read, letters) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || read.send((0..count).map(|_| self.next()).collect()));
+        std::thread::spawn(move || {
+            let letters = (0..count).map(|_| self.next()).collect();
+            // It still has to say that it took the last one.
+            read.send((letters, self)).is_ok()
+        });
         letters
     }
 
