@@ -27,7 +27,7 @@ const PROBLEMS_TOLD: usize = 100;
 ///
 /// Reads its tables stock, sale, pending_stock_operations and stock_synchronization_logs (and allegro_orders, where
 /// orders do not name their account) from CSV files named as the tables are or a folder of them, from its SQLite file,
-/// or from the text of a PostgreSQL dump. Every order that it deducted becomes known here; balances are set to its
+/// or from the text of a SQLite or PostgreSQL dump. Every order that it deducted becomes known here; balances are set to its
 /// stock. Shows first what would happen, and asks on a terminal. May be run again at any time.
 #[derive(Debug, Args)]
 #[command(
@@ -35,7 +35,7 @@ const PROBLEMS_TOLD: usize = 100;
                         saldo import-original dump.sql\n  saldo import-original tables/ --skip-stock --yes"
 )]
 pub(crate) struct Arguments {
-    /// CSV files or a folder of them, a SQLite file, or the text of a PostgreSQL dump.
+    /// CSV files or a folder of them, a SQLite file, or the text of a SQLite or PostgreSQL dump.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The account of orders that do not name one.

@@ -7,6 +7,7 @@ mod collect;
 mod csv_files;
 mod dump;
 mod source;
+mod statement;
 mod tables;
 
 pub(crate) use collect::{Collected, OldOrder, collect};

@@ -1,4 +1,4 @@
-//! Where the tables come from: CSV files, a SQLite file, or the text of a PostgreSQL dump.
+//! Where the tables come from: CSV files, a SQLite file, or the text of a SQLite or PostgreSQL dump.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
@@ -33,6 +33,9 @@ fn read_folder(folder: &Path, sink: &mut impl Sink) -> anyhow::Result<()> {
         .filter(|path| csv_files::table_of(path).is_some())
         .collect();
     files.sort();
+    if files.is_empty() && folder.join("toc.dat").exists() {
+        return Err(own_format(folder));
+    }
     if files.is_empty() {
         bail!(
             "no file in it is named as a table, such as sale.csv; the tables are: {}",
@@ -43,6 +46,14 @@ fn read_folder(folder: &Path, sink: &mut impl Sink) -> anyhow::Result<()> {
         read_file(&file, sink).with_context(|| file.display().to_string())?;
     }
     Ok(())
+}
+
+/// What is to be done with a dump that only PostgreSQL's programs can read.
+fn own_format(path: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "this is a dump in PostgreSQL's own format: make text of it with `pg_restore -f dump.sql {}`, and import dump.sql",
+        path.display()
+    )
 }
 
 fn read_file(path: &Path, sink: &mut impl Sink) -> anyhow::Result<()> {
@@ -60,11 +71,7 @@ fn read_file(path: &Path, sink: &mut impl Sink) -> anyhow::Result<()> {
         return read_sqlite(path, sink);
     }
     if head.starts_with(b"PGDMP") || head.starts_with(b"toc.dat") {
-        bail!(
-            "this is a dump in PostgreSQL's own format: make text of it with `pg_restore -f dump.sql {}`, and import \
-             dump.sql",
-            path.display()
-        );
+        return Err(own_format(path));
     }
     if head.starts_with(&[0x1f, 0x8b])
         || head.starts_with(b"PK")

@@ -418,8 +418,31 @@ fn as_dump(folder: &Folder) -> &'static str {
         }
         text.push_str("\\.\n\n\n");
     }
+    text.push_str("--\n-- PostgreSQL database dump complete\n--\n");
     folder.write("dump.sql", &text);
     "dump.sql"
+}
+
+/// As `sqlite3 original.db .dump` and `pg_dump --inserts` write them.
+fn as_inserts(folder: &Folder) -> &'static str {
+    let mut text = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n".to_owned();
+    for (name, columns, rows) in tables() {
+        text.push_str(&format!(
+            "CREATE TABLE {name} (\n\t{}\n);\n",
+            columns.replace(',', ", \n\t")
+        ));
+        for row in rows {
+            let quoted = |cell: &Option<String>| match cell {
+                Some(text) => format!("'{}'", text.replace('\'', "''")),
+                None => "NULL".to_owned(),
+            };
+            let values = row.iter().map(quoted).collect::<Vec<_>>().join(",");
+            text.push_str(&format!("INSERT INTO {name} VALUES({values});\n"));
+        }
+    }
+    text.push_str("COMMIT;\n");
+    folder.write("inserts.sql", &text);
+    "inserts.sql"
 }
 
 fn import_original(folder: &Folder, source: &str, more: &[&str]) -> Value {
@@ -429,7 +452,7 @@ fn import_original(folder: &Folder, source: &str, more: &[&str]) -> Value {
 
 #[test]
 fn what_the_original_has_deducted_is_never_deducted_again() {
-    for make in [as_csv, as_sqlite, as_dump] {
+    for make in [as_csv, as_sqlite, as_dump, as_inserts] {
         let folder = Folder::new();
         let source = make(&folder);
         let preview = import_original(&folder, source, &["--dry-run"]);
@@ -552,6 +575,18 @@ fn tables_that_cannot_be_imported_are_told_of_and_nothing_is() {
         custom.code == 1 && custom.stderr.contains("pg_restore -f"),
         "{custom:?}"
     );
+    std::fs::create_dir(folder.path().join("dump")).unwrap();
+    folder.write("dump/toc.dat", "PGDMP");
+    let split = folder.run(&["import-original", "dump", "--account", ACCOUNT]);
+    assert!(
+        split.code == 1 && split.stderr.contains("pg_restore -f"),
+        "{split:?}"
+    );
+    // One that lacks its end lacks orders, and these would be deducted once more.
+    let whole = std::fs::read_to_string(folder.path().join(as_inserts(&folder))).unwrap();
+    folder.write("cut.sql", &whole[..whole.len() - 20]);
+    let cut = folder.run(&["import-original", "cut.sql", "--account", ACCOUNT]);
+    assert!(cut.code == 1 && cut.stderr.contains("not complete"), "{cut:?}");
     folder.write("notes.csv", "a,b\n");
     let unnamed = folder.run(&["import-original", "notes.csv", "--account", ACCOUNT]);
     assert!(
