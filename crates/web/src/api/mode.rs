@@ -23,10 +23,10 @@ use crate::wire::{ModeBody, PageBody, page};
 pub struct ModeRequest {
     /// The mode.
     pub mode: ModeWord,
-    /// For `partial`: accounts that are on.
+    /// For `partial`, and refused with any other mode: accounts that are on.
     #[schema(max_items = 1000)]
     pub accounts: Option<Vec<Uuid>>,
-    /// For `partial`: the share of the other accounts' orders that is on.
+    /// For `partial`, and refused with any other mode unless 0: the share of the other accounts' orders that is on.
     #[schema(minimum = 0, maximum = 100)]
     pub percent: Option<u8>,
     /// A person's word that the stock here is right: without a count or an import since the mode was last changed,
@@ -80,6 +80,15 @@ fn read(body: &Value, problems: Problems) -> Result<SetMode, Problem> {
     } else {
         Vec::new()
     };
+    if mode.is_some_and(|mode| mode != Mode::Partial) {
+        let message = "is for the mode partial alone: leave it out, or set partial";
+        if is_listed {
+            fields.problem("accounts", message);
+        }
+        if percent.is_some_and(|percent| percent > 0) {
+            fields.problem("percent", message);
+        }
+    }
     let stock_is_right = fields.optional("stock_is_right", boolean).unwrap_or(false);
     let wanted = mode.map(|mode| SetMode {
         mode,

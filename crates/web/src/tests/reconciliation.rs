@@ -171,6 +171,15 @@ async fn the_mode_is_told_switched_and_remembered() {
             "partial_of_nothing",
         ),
         (json!({ "mode": "partial", "percent": 101 }), "invalid_input"),
+        // Whoever names a part means a part: all or nothing instead would be a nasty surprise.
+        (
+            json!({ "mode": "on", "percent": 10, "stock_is_right": true }),
+            "invalid_input",
+        ),
+        (
+            json!({ "mode": "shadow", "accounts": [ACCOUNT] }),
+            "invalid_input",
+        ),
         (json!({ "mode": "half" }), "invalid_input"),
         (json!({}), "invalid_input"),
     ] {
@@ -181,6 +190,14 @@ async fn the_mode_is_told_switched_and_remembered() {
             "{bad}"
         );
     }
+    assert_eq!(
+        world.get(MODE).await.json(),
+        set,
+        "what was refused changed nothing"
+    );
+    // What the mode is told with may be sent back.
+    let off = json!({ "mode": "off", "accounts": [], "percent": 0 });
+    assert_eq!(world.put(MODE, &off).await.json()["mode"], "off");
 }
 
 #[tokio::test(start_paused = true)]
