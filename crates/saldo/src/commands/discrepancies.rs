@@ -80,6 +80,14 @@ pub(crate) fn below(discrepancy: &Value) -> Vec<String> {
         cell(discrepancy, "/local"),
         cell(discrepancy, "/remote")
     )];
+    if discrepancy["times_seen"].as_u64() > Some(1) {
+        let of = |name: &str| cell(discrepancy, &format!("/{name}"));
+        lines.push(format!(
+            "seen {} times since {}",
+            of("times_seen"),
+            of("first_seen_at")
+        ));
+    }
     if let Some(review) = discrepancy["review_id"].as_str() {
         lines.push(format!("review {review}"));
     }

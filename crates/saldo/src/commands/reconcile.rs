@@ -5,16 +5,19 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use saldo_domain::text::one_line;
 use serde_json::{Value, json};
 
 use crate::commands::discrepancies::{HEADINGS, PATHS, below};
 use crate::commands::{Context, account_id};
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{cell, facts, is_watched, list_at, listing, rows};
+use crate::output::{cell, facts, is_watched, list_at, listing, rows, wrapped};
 
 /// How often a person is shown how far it has come.
 const LOOK: Duration = Duration::from_millis(500);
+/// Characters at the most of what a run tells besides its differences.
+const TOLD_CHARACTERS: usize = 4_000;
 
 /// Compare the ledger with the orders service, order by order, and put right what is safe to put right.
 ///
@@ -135,12 +138,26 @@ fn human(result: &Value) -> String {
         text.push('\n');
         text.push_str(&listing(&HEADINGS, &rows(found, &PATHS), &notes, ""));
     }
-    if result["outcome"] != "completed" {
-        text.push_str(&format!("\nNot everything could be looked at: {}\n", of("error")));
-    } else if found.is_empty() {
+    let told = told(result);
+    if let Some(told) = &told {
+        let heading = if result["outcome"] == "completed" {
+            "Worth knowing"
+        } else {
+            "Not everything could be looked at"
+        };
+        text.push_str(&format!("\n{}\n", wrapped(&format!("{heading}: {told}"), 0)));
+    }
+    if told.is_none() && found.is_empty() {
         text.push_str("\nBoth sides agree.\n");
     }
     text
+}
+
+/// What a run tells people besides what it found: what it could not look at, and lists that did not look right.
+fn told(result: &Value) -> Option<String> {
+    let error = result["error"].as_str()?;
+    // Each account may have its say.
+    Some(one_line(error, TOLD_CHARACTERS))
 }
 
 #[cfg(test)]
@@ -170,6 +187,24 @@ mod tests {
         assert!(
             text.contains("its list could not be read") && !text.contains("agree"),
             "{text}"
+        );
+        // A list that lies is looked at to its end, and still nobody may believe that all is well.
+        result["outcome"] = json!("completed");
+        result["error"] = json!("account shop: its list did not look right; nothing was done on its word");
+        result["discrepancies"] = json!([]);
+        let text = human(&result);
+        assert!(
+            text.contains("its list did not look right") && !text.contains("agree"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        // Nor is the last of many accounts left out.
+        let each =
+            (0..20).map(|number| format!("account {number}: its list could not be read from row 0 on"));
+        result["error"] = json!(each.collect::<Vec<_>>().join("; "));
+        assert!(
+            human(&result).replace('\n', " ").contains("account 19"),
+            "{result}"
         );
     }
 }

@@ -93,6 +93,7 @@ fn below(review: &Value) -> Vec<String> {
             lines.push(format!("offer {}, quantity {}", of("offer_id"), of("quantity")));
         }
     }
+    lines.extend(why(review));
     if review["status"] == "open" {
         lines.extend(answers(&cell(review, "/reason")));
     } else {
@@ -107,11 +108,55 @@ fn below(review: &Value) -> Vec<String> {
     lines
 }
 
+/// What a person must know to answer, besides the lines that are lacking.
+fn why(review: &Value) -> Vec<String> {
+    let of = |name: &str| Some(cell(review, &format!("/details/{name}"))).filter(|text| text != "-");
+    let mut lines = Vec::new();
+    lines.extend(of("error"));
+    if let (Some(order), Some(account)) = (of("other_order"), of("other_account")) {
+        lines.push(format!(
+            "a line of it is held by order {order} of account {account}"
+        ));
+    }
+    lines.extend(of("taken").map(|taken| format!("units taken: {taken}")));
+    let copy = list_at(review, "/details/copy/lines").iter().map(|line| {
+        let of = |name: &str| cell(line, &format!("/{name}"));
+        let what = match line["external"].as_str() {
+            Some(_) => of("external"),
+            None => format!("offer {}", of("offer")),
+        };
+        format!("{} of {what}", of("quantity"))
+    });
+    let copy: Vec<String> = copy.collect();
+    if !copy.is_empty() {
+        lines.push(format!("the copy asks for {}", copy.join(", ")));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_review_tells_what_must_be_known_to_answer_it() {
+        let mut review = json!({
+            "status": "open", "reason": "malformed", "order_id": "o",
+            "details": { "error": "/lineItems/0/quantity: must be a whole number" },
+        });
+        assert_eq!(below(&review)[1], "/lineItems/0/quantity: must be a whole number");
+        review["details"] = json!({ "other_account": "a", "other_order": "p" });
+        assert_eq!(below(&review)[1], "a line of it is held by order p of account a");
+        review["details"] = json!({ "taken": 2, "copy": { "lines": [
+            { "external": "MUG", "offer": "1", "quantity": 3 }, { "external": null, "offer": "2", "quantity": 1 },
+        ] } });
+        assert_eq!(
+            below(&review)[1..3],
+            ["units taken: 2", "the copy asks for 3 of MUG, 1 of offer 2"]
+        );
+    }
 
     #[test]
     fn a_review_tells_what_it_is_about_and_how_it_ended() {

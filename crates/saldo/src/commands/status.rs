@@ -73,14 +73,20 @@ fn reconciled(status: &Value) -> String {
             of("total_checked"),
             of("total_expected")
         ),
-        outcome => format!(
-            "{outcome} {}: {} orders, {} differences, {} put right, {} for a person",
-            of("ended_at"),
-            of("total_checked"),
-            of("discrepancies_found"),
-            of("auto_fixed"),
-            of("requires_manual_review")
-        ),
+        outcome => {
+            let mut told = format!(
+                "{outcome} {}: {} orders, {} differences, {} put right, {} for a person",
+                of("ended_at"),
+                of("total_checked"),
+                of("discrepancies_found"),
+                of("auto_fixed"),
+                of("requires_manual_review")
+            );
+            if of("error") != "-" {
+                told += &format!("; {}", of("error"));
+            }
+            told
+        }
     }
 }
 
