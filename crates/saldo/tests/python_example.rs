@@ -78,6 +78,34 @@ impl World {
             .collect()
     }
 
+    /// What the shop's program is told when it deducts line by line, as the original did, each line twice: who acts, and
+    /// whether it was known; and what was taken in the end.
+    fn line_by_line(&self, order: Uuid) -> Value {
+        const PROGRAM: &str = "
+import json, os, sys
+from saldo import Refused, Saldo, who_acts
+saldo, token_id, order_id = Saldo(os.environ['SALDO_SERVER']), os.environ['TOKEN_ID'], sys.argv[1]
+told = []
+for sku, quantity in [('MUG', 2), ('SPOON', 1), ('MUG', 2), ('SPOON', 1)]:
+    try:
+        answer = saldo.remove_as_sale(token_id, order_id, sku, 'Ирина', quantity)
+        told.append([who_acts(answer), answer['duplicate']])
+    except Refused as refused:
+        told.append([refused.code, False])
+sale = saldo.get_sale_by_order(token_id, order_id) or {}
+print(json.dumps({'told': told, 'taken': {sku: units for (sku, _), units in sale.get('taken', {}).items()}}))
+";
+        let output = Command::new("python3")
+            .args(["-B", "-c", PROGRAM, &order.to_string()])
+            .env("PYTHONPATH", example())
+            .env("SALDO_SERVER", self.server.api())
+            .env("TOKEN_ID", self.simulated.account.to_string())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// A command of the guide.
     fn saldo(&self, arguments: &[&str]) -> Value {
         let output = saldo(self.folder.path())
@@ -172,6 +200,54 @@ async fn the_shop_s_program_goes_through_the_four_phases_and_back() {
         "a cancellation is still dealt with"
     );
     assert!(!world.simulated.flag(on));
+    world.server.stop().await;
+    support::assert_doctor_finds_nothing(world.folder.path(), &world.simulated);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_deducts_line_by_line_is_told_who_acts_and_takes_each_line_once() {
+    let world = World::start().await;
+    for sku in ["MUG", "SPOON"] {
+        world.saldo(&["stock", "count", sku, "100", "--reason", "the beginning"]);
+    }
+    let (off, _) = world.order("lines while off");
+    let told = world.line_by_line(off);
+    assert_eq!(
+        told,
+        json!({ "told": vec![json!(["mode_off", false]); 4], "taken": {} })
+    );
+    world.saldo(&["mode", "set", "shadow"]);
+    let (watched, _) = world.order("lines in shadow");
+    let told = world.line_by_line(watched);
+    let by = told["told"].as_array().unwrap().iter().map(|told| &told[0]);
+    assert!(by.clone().all(|by| by == "old way"), "{told}");
+    let report = world.saldo(&["mode", "report", "--verdict", "undecided"]);
+    let would = report["items"][0]["details"]["lines"].as_array().unwrap();
+    assert_eq!(would.len(), 2, "both lines are noted: {report}");
+
+    world.saldo(&["mode", "set", "on", "--stock-is-right"]);
+    let (on, _) = world.order("lines while on");
+    let told = world.line_by_line(on);
+    let known = [false, false, true, true].map(|known| json!(["saldo", known]));
+    assert_eq!(told, json!({ "told": known, "taken": { "MUG": 2, "SPOON": 1 } }));
+    world.server.drain().await;
+    assert!(world.simulated.flag(on));
+    for order in [off, watched] {
+        assert!(
+            !world.simulated.flag(order),
+            "nobody is told of what Saldo has not taken"
+        );
+        assert_eq!(
+            world.line_by_line(order)["taken"],
+            json!({}),
+            "it is the old way's"
+        );
+    }
+    let balances = (
+        world.server.balance("MUG").await,
+        world.server.balance("SPOON").await,
+    );
+    assert_eq!(balances, (98, 99));
     world.server.stop().await;
     support::assert_doctor_finds_nothing(world.folder.path(), &world.simulated);
 }
