@@ -200,3 +200,35 @@ pub(crate) fn error_of(outcome: &Outcome) -> Option<&str> {
 pub(crate) const fn not_made(again_at: Timestamp) -> Outcome {
     Outcome::NotMade { again_at }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_wakes_after_its_deadline_takes_no_further_step() {
+        let steps = AtomicU32::new(0);
+        let call = async {
+            steps.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_secs(2)).await;
+            steps.fetch_add(1, Ordering::Relaxed);
+        };
+        let mut timed = pin!(in_time(Duration::from_secs(1), call));
+        assert!(futures::poll!(&mut timed).is_pending());
+        // As after a pause of the process: both the call's turn and its deadline have come.
+        advance(Duration::from_secs(3)).await;
+        assert_eq!(timed.await, None);
+        assert_eq!(steps.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_ends_before_its_deadline_is_answered() {
+        let call = async {
+            sleep(Duration::from_secs(1)).await;
+            "answer"
+        };
+        assert_eq!(in_time(Duration::from_secs(2), call).await, Some("answer"));
+    }
+}
