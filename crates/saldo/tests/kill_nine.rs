@@ -20,6 +20,8 @@ use uuid::Uuid;
 const KILLS: usize = 30;
 const REQUESTS_IN_FLIGHT: usize = 8;
 const DELIVERIES_IN_FLIGHT: u32 = 1;
+/// And this many orders acknowledged since the one before.
+const ACKNOWLEDGED_MIN: usize = 32;
 const CLIENTS: usize = 16;
 
 /// What the clients know: orders sent, and those that were acknowledged.
@@ -97,13 +99,15 @@ async fn post_until_killed(api: String, account: Uuid, known: Arc<Known>, client
     }
 }
 
-/// Waits until enough is in flight at one moment.
+/// Waits until some orders are acknowledged since the last kill, and then until enough is in flight at one moment.
 async fn wait_until_busy(known: &Known, simulated: &Simulated) -> (usize, u32) {
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let acknowledged = || known.acknowledged.lock().unwrap().len();
+    let enough = acknowledged() + ACKNOWLEDGED_MIN;
     loop {
         let requests = known.in_flight.load(Ordering::SeqCst);
         let deliveries = simulated.flag_calls_under_way();
-        if requests >= REQUESTS_IN_FLIGHT && deliveries >= DELIVERIES_IN_FLIGHT {
+        let is_busy = requests >= REQUESTS_IN_FLIGHT && deliveries >= DELIVERIES_IN_FLIGHT;
+        if is_busy && acknowledged() >= enough {
             return (requests, deliveries);
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -145,10 +149,6 @@ async fn check_both_sides(server: &Server, simulated: &Simulated, known: &Known)
         "{} orders sent, {} acknowledged, {deducted} deducted",
         sent.len(),
         acknowledged.len()
-    );
-    assert!(
-        acknowledged.len() > KILLS * REQUESTS_IN_FLIGHT,
-        "too few orders were acknowledged for the loop to mean much"
     );
 }
 
