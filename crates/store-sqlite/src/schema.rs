@@ -32,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0005_instances",
         sql: include_str!("../migrations/0005_instances.sql"),
     },
+    Migration {
+        name: "0006_leases",
+        sql: include_str!("../migrations/0006_leases.sql"),
+    },
 ];
 
 /// Brings the schema up to date.

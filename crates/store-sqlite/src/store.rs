@@ -537,8 +537,8 @@ const fn synchronous_word(level: i64) -> &'static str {
 /// once; what its call may have sent is in doubt, and looked for, as after any lease that ended. What runs by a schedule,
 /// pulls or compares goes on at once as well.
 fn end_leases(connection: &rusqlite::Connection) -> Result<(), StoreError> {
-    let of_deliveries = "UPDATE orders INDEXED BY delivery_due SET due_at = owed_since \
-                         WHERE due_at IS NOT NULL AND lease_token IS NOT NULL";
+    let of_deliveries = "UPDATE orders INDEXED BY delivery_leased SET due_at = owed_since \
+                         WHERE lease_token IS NOT NULL";
     let of_tasks = "UPDATE lease SET holder = NULL WHERE holder IS NOT NULL";
     let instances = "DELETE FROM instance";
     for sql in [of_deliveries, of_tasks, instances] {
