@@ -272,18 +272,6 @@ fn bad_hours(wrong_password: &MailServer) -> Vec<Hour> {
     ]
 }
 
-/// With the orders service and every channel in a bad hour: `saldo doctor --send-test`, and a server at trace level that
-/// has an order to deliver and an alert to tell.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_channels_and_the_orders_service_answer_brings_no_secret_into_the_log() {
-    let simulated = Simulated::start().await;
-    let secrets = secrets(&simulated.options.jwt_secret, &[]);
-    let wrong_password = MailServer::start("another-password", 0);
-    let hours = bad_hours(&wrong_password);
-    // A server looks for alerts once a minute: all of them wait for it together.
-    futures::future::join_all(hours.iter().map(|hour| spend(hour, &simulated, &secrets))).await;
-}
-
 async fn spend(hour: &Hour, simulated: &Simulated, secrets: &Secrets) {
     let (name, folder) = (hour.name, tempfile::tempdir().unwrap());
     let orders_service = format!("http://127.0.0.1:{}", hour.orders_service);
@@ -422,106 +410,6 @@ async fn orders(server: &Server, key: &str, simulated: Simulated) {
     post(100).await;
 }
 
-/// A server at trace level: orders, keys, a report by mail, and an alert that each channel refuses before it takes it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_does_everything_and_fails_at_it_logs_no_secret() {
-    let simulated = Simulated::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let key = key(folder.path(), &simulated);
-    let secrets = secrets(&simulated.options.jwt_secret, &[&key]);
-    let bot = bot_api::Shared::default();
-    bot.lock().unwrap().quoting = Some(502);
-    let receiver = Arc::new(Mutex::new(Receiver {
-        refusals: vec![503],
-        ..Receiver::default()
-    }));
-    let mail = MailServer::start(MAIL_PASSWORD, 1);
-    let channels = Channels {
-        telegram: bot_api::start(&bot).await,
-        mail: mail.url(),
-        webhook: format!("http://127.0.0.1:{}/{HOOK_PATH}", start_receiver(&receiver).await),
-    };
-    let headers = format!("authorization=Bearer {COLLECTOR_KEY}");
-    let mut settings = channels.settings();
-    settings.extend([
-        ALERT,
-        ("SALDO_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:9"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
-    ]);
-    let server = Server::start_with(folder.path(), &simulated, &settings).await;
-    let (status, _) = ask(
-        &server,
-        WRONG_KEY,
-        reqwest::Method::GET,
-        "/stock-sync/status",
-        &json!({}),
-    )
-    .await;
-    assert_eq!(status, 401);
-    let letters = mail.letters(2);
-    orders(&server, &key, simulated).await;
-    let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
-    let is_told = async || events(&log(), "told").len() >= 3;
-    until("the alert does not arrive on each channel", is_told).await;
-    let report = "/stock-sync/tasks/report/run";
-    let (status, told) = ask(&server, &key, reqwest::Method::POST, report, &json!({})).await;
-    assert_eq!(
-        (status, &told["last_outcome"]),
-        (200, &json!("succeeded")),
-        "{told}"
-    );
-    let (letters, _mail) = tokio::time::timeout(WITHIN, letters).await.unwrap().unwrap();
-    let (_, status) = ask(
-        &server,
-        &key,
-        reqwest::Method::GET,
-        "/stock-sync/status",
-        &json!({}),
-    )
-    .await;
-    let (_, alerts) = ask(
-        &server,
-        &key,
-        reqwest::Method::GET,
-        "/stock-sync/alerts",
-        &json!({}),
-    )
-    .await;
-    server.stop().await;
-
-    let log = log();
-    secrets.assert_absent("the log", &log);
-    secrets.assert_absent("the status", &status.to_string());
-    secrets.assert_absent("the alerts", &alerts.to_string());
-    // The log tells everything, each failure among it: what is searched is not an empty file.
-    for told in [
-        "\"TRACE\"",
-        "cannot POST /bot[hidden]/sendMessage",
-        "451",
-        "the receiver answered 503",
-        "a report was made",
-    ] {
-        assert!(log.contains(told), "the log does not tell {told}");
-    }
-    assert_alert_arrived(&receiver, &letters);
-    for said in ["not told yet", "told"] {
-        let events = events(&log, said);
-        let channels: BTreeSet<&str> = events
-            .iter()
-            .filter_map(|event| event["channel"].as_str())
-            .collect();
-        assert_eq!(
-            channels,
-            BTreeSet::from(["email", "telegram", "webhook"]),
-            "{said}"
-        );
-        assert!(
-            events.iter().all(|event| event["message_id"].is_string()),
-            "{events:?}"
-        );
-    }
-}
-
 /// The repeat of what was refused is the same message, and the example of the documentation verifies it.
 fn assert_alert_arrived(receiver: &Arc<Mutex<Receiver>>, letters: &[Value]) {
     let got = receiver.lock().unwrap().got.clone();
@@ -603,5 +491,123 @@ async fn the_password_of_a_database_comes_into_no_log() {
         secrets.assert_absent("what the program prints", &text(&output.stdout));
         secrets.assert_absent("its log", &text(&output.stderr));
         assert_eq!(output.status.success(), *url == right, "{output:?}");
+    }
+}
+
+/// They mostly wait, for answers that never come and until a refused message is tried again, so `scripts/test` runs them
+/// beside the others.
+mod waits {
+    use super::*;
+
+    /// With the orders service and every channel in a bad hour: `saldo doctor --send-test`, and a server at trace level that
+    /// has an order to deliver and an alert to tell.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_channels_and_the_orders_service_answer_brings_no_secret_into_the_log() {
+        let simulated = Simulated::start().await;
+        let secrets = secrets(&simulated.options.jwt_secret, &[]);
+        let wrong_password = MailServer::start("another-password", 0);
+        let hours = bad_hours(&wrong_password);
+        // A server looks for alerts once a minute: all of them wait for it together.
+        futures::future::join_all(hours.iter().map(|hour| spend(hour, &simulated, &secrets))).await;
+    }
+
+    /// A server at trace level: orders, keys, a report by mail, and an alert that each channel refuses before it takes it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_server_that_does_everything_and_fails_at_it_logs_no_secret() {
+        let simulated = Simulated::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let key = key(folder.path(), &simulated);
+        let secrets = secrets(&simulated.options.jwt_secret, &[&key]);
+        let bot = bot_api::Shared::default();
+        bot.lock().unwrap().quoting = Some(502);
+        let receiver = Arc::new(Mutex::new(Receiver {
+            refusals: vec![503],
+            ..Receiver::default()
+        }));
+        let mail = MailServer::start(MAIL_PASSWORD, 1);
+        let channels = Channels {
+            telegram: bot_api::start(&bot).await,
+            mail: mail.url(),
+            webhook: format!("http://127.0.0.1:{}/{HOOK_PATH}", start_receiver(&receiver).await),
+        };
+        let headers = format!("authorization=Bearer {COLLECTOR_KEY}");
+        let mut settings = channels.settings();
+        settings.extend([
+            ALERT,
+            ("SALDO_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:9"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
+        ]);
+        let server = Server::start_with(folder.path(), &simulated, &settings).await;
+        let (status, _) = ask(
+            &server,
+            WRONG_KEY,
+            reqwest::Method::GET,
+            "/stock-sync/status",
+            &json!({}),
+        )
+        .await;
+        assert_eq!(status, 401);
+        let letters = mail.letters(2);
+        orders(&server, &key, simulated).await;
+        let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
+        let is_told = async || events(&log(), "told").len() >= 3;
+        until("the alert does not arrive on each channel", is_told).await;
+        let report = "/stock-sync/tasks/report/run";
+        let (status, told) = ask(&server, &key, reqwest::Method::POST, report, &json!({})).await;
+        assert_eq!(
+            (status, &told["last_outcome"]),
+            (200, &json!("succeeded")),
+            "{told}"
+        );
+        let (letters, _mail) = tokio::time::timeout(WITHIN, letters).await.unwrap().unwrap();
+        let (_, status) = ask(
+            &server,
+            &key,
+            reqwest::Method::GET,
+            "/stock-sync/status",
+            &json!({}),
+        )
+        .await;
+        let (_, alerts) = ask(
+            &server,
+            &key,
+            reqwest::Method::GET,
+            "/stock-sync/alerts",
+            &json!({}),
+        )
+        .await;
+        server.stop().await;
+
+        let log = log();
+        secrets.assert_absent("the log", &log);
+        secrets.assert_absent("the status", &status.to_string());
+        secrets.assert_absent("the alerts", &alerts.to_string());
+        // The log tells everything, each failure among it: what is searched is not an empty file.
+        for told in [
+            "\"TRACE\"",
+            "cannot POST /bot[hidden]/sendMessage",
+            "451",
+            "the receiver answered 503",
+            "a report was made",
+        ] {
+            assert!(log.contains(told), "the log does not tell {told}");
+        }
+        assert_alert_arrived(&receiver, &letters);
+        for said in ["not told yet", "told"] {
+            let events = events(&log, said);
+            let channels: BTreeSet<&str> = events
+                .iter()
+                .filter_map(|event| event["channel"].as_str())
+                .collect();
+            assert_eq!(
+                channels,
+                BTreeSet::from(["email", "telegram", "webhook"]),
+                "{said}"
+            );
+            assert!(
+                events.iter().all(|event| event["message_id"].is_string()),
+                "{events:?}"
+            );
+        }
     }
 }
