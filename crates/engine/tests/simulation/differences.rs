@@ -173,6 +173,35 @@ fn a_page_that_lacks_rows_does_not_carry_the_watermark_over_them() {
     });
 }
 
+#[test]
+fn orders_that_cannot_be_asked_about_keep_the_watermark_before_them() {
+    // On one page, and on several.
+    for count in [30, 250] {
+        simulate(async move {
+            let mut world = World::without_engine(setup(polling())).await;
+            for number in 0..count {
+                world.buy(&order(1, number), 60 * (1 + number as i64));
+            }
+            world.remote.faults(|faults| faults.reading = Some(unavailable()));
+            world.start();
+            for _ in 0..6 {
+                seconds(100).await;
+                let marks = world.ledger.watermarks().await.unwrap();
+                let landed = marks
+                    .iter()
+                    .find(|mark| mark.account == account(1))
+                    .and_then(|mark| mark.landed);
+                assert_eq!(landed, None, "none of {count} has landed");
+            }
+            assert_eq!(world.stock().await, 1_000_000);
+            world.remote.faults(|faults| *faults = Faults::default());
+            hours(1).await;
+            assert_eq!(world.stock().await, 1_000_000 - count as i64);
+            world.assert_at_rest().await;
+        });
+    }
+}
+
 fn bought_at(world: &World, key: &OrderKey) -> jiff::Timestamp {
     let form = world.remote.form(key);
     form["lineItems"][0]["boughtAt"]
