@@ -33,4 +33,5 @@ mod scenarios;
 mod scheduling;
 mod shadowing;
 mod stopping;
+mod windows;
 mod wishes;
