@@ -294,9 +294,11 @@ async fn call(core: &Core, claim: &Claim, permits: Permits, stop: &CancellationT
         .now()
         .checked_add(longest)
         .is_ok_and(|end| end <= claim.until);
-    if !fits || stop.is_cancelled() {
-        // A clock that jumped is not asked again at once, or it would be asked without end.
-        let again_at = core.now() + jiff::SignedDuration::from_secs(i64::from(!fits));
+    let entered = core.under_way.enter(&claim.key);
+    if !fits || entered.is_none() || stop.is_cancelled() {
+        // After a jump of the clock it is not asked again at once, or it would be asked without end.
+        let is_too_early = !fits || entered.is_none();
+        let again_at = core.now() + jiff::SignedDuration::from_secs(i64::from(is_too_early));
         return Attempted {
             outcome: attempt::not_made(again_at),
             took_ms: 0,

@@ -31,6 +31,7 @@ use crate::reports::ReportDesk;
 use crate::service::StockSynchronizationService;
 use crate::settings::Settings;
 use crate::statistics::Statistics;
+use crate::under_way::UnderWay;
 use crate::waiters::Waiters;
 use crate::{delivery, outages, poller, reconciliation, tasks, unpaid, wishes};
 
@@ -67,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) default_warehouse: Warehouse,
     pub(crate) wake: Notify,
     pub(crate) waiters: Waiters,
+    pub(crate) under_way: UnderWay,
     pub(crate) gate: Mutex<Gate>,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -192,6 +194,7 @@ impl Engine {
             default_warehouse: options.default_warehouse,
             wake: Notify::new(),
             waiters: Waiters::default(),
+            under_way: UnderWay::default(),
             live_orders: Mutex::new(None),
             events: broadcast::Sender::new(EVENTS_KEPT),
             instance,

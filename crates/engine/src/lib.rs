@@ -32,6 +32,7 @@ mod outages;
 
 mod wishes;
 
+mod under_way;
 mod unpaid;
 
 mod reading;

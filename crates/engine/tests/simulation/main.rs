@@ -15,6 +15,7 @@ mod alerts;
 mod cancelling;
 mod chaos;
 mod circuit;
+mod clock;
 mod credentials;
 mod differences;
 mod fairness;

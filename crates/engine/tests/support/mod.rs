@@ -1,6 +1,7 @@
 //! A whole Saldo in virtual time: ledger, engine, and a simulated orders service.
 
 pub(crate) mod checkout;
+mod clock;
 pub(crate) mod faults;
 pub(crate) mod history;
 pub(crate) mod orders_service;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{Deduct, Receipt, Request, RollBack, StockLine, TakeIn};
 use saldo_domain::form::{CopyLine, FormStatus, OrderCopy, Source};
 use saldo_domain::ids::{AccountId, IdSource, LineItemId, OperationId, OrderId, OrderKey, uuid_v7};
@@ -21,7 +22,6 @@ use saldo_domain::retry::RetryPolicy;
 use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::StockKey;
 use saldo_domain::text::{Sku, Warehouse};
-use saldo_engine::clock::VirtualClock;
 use saldo_engine::settings::{Settings, lease_seconds};
 use saldo_engine::{Caller, Engine, EngineOptions, RollbackResult, StockSynchronizationService, SyncResult};
 use saldo_orders_service::OrdersService;
@@ -32,6 +32,7 @@ use saldo_store::{Rules, Store, StoreError};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use clock::SettableClock;
 use faults::Mode;
 use orders_service::SimulatedOrdersService;
 
@@ -83,7 +84,7 @@ impl Default for Setup {
 pub(crate) struct World {
     pub(crate) remote: Arc<SimulatedOrdersService>,
     pub(crate) ledger: Arc<MemoryStore>,
-    clock: Arc<VirtualClock>,
+    clock: Arc<SettableClock>,
     settings: Settings,
     seed: u64,
     policy: Policy,
@@ -187,7 +188,7 @@ impl World {
         let world = Self {
             remote,
             ledger,
-            clock: Arc::new(VirtualClock::starting_at(began_at)),
+            clock: Arc::new(SettableClock::starting_at(began_at)),
             settings: setup.settings,
             seed: setup.seed,
             policy,
@@ -231,6 +232,11 @@ impl World {
         options.settings.instance_name = format!("saldo-{number}");
         options.settings.role = role;
         Engine::start(options)
+    }
+
+    /// Sets the clock of this machine forward, or back.
+    pub(crate) fn jump(&self, by: SignedDuration) {
+        self.clock.jump(by);
     }
 
     /// Stops the engine gracefully.
