@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::commands::{Context, account_id};
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{cell, facts, items, list_at, listing, rows, table};
+use crate::output::{cell, facts, items, list_at, listing, rows};
 
 const PATH: &str = "/api/v1/stock-sync/mode";
 
@@ -116,7 +116,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             context.output.show(&list, |list| {
                 let headings = ["SINCE (UTC)", "MODE", "PERCENT", "BY"];
                 let paths = ["/changed_at", "/mode", "/percent", "/changed_by"];
-                table(&headings, &rows(items(list), &paths), "The mode was never set.")
+                let below: Vec<Vec<String>> = items(list).iter().map(accounts_on).collect();
+                let rows = rows(items(list), &paths);
+                listing(&headings, &rows, &below, "The mode was never set.")
             })
         }
         Action::Report(report) => {
@@ -167,6 +169,12 @@ fn human(mode: &Value) -> String {
     told.push(("begins with orders of", of("start_from")));
     told.push(("set", format!("{} by {}", of("changed_at"), of("changed_by"))));
     facts(&told)
+}
+
+/// What stands below a switch: the accounts that it was for.
+fn accounts_on(mode: &Value) -> Vec<String> {
+    let accounts = list_at(mode, "/accounts").iter().filter_map(Value::as_str);
+    accounts.map(|account| format!("account {account}")).collect()
 }
 
 fn human_report(report: &Value) -> String {

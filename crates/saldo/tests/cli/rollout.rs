@@ -37,6 +37,11 @@ fn the_mode_is_shown_switched_and_remembered() {
         .collect();
     assert_eq!(modes, ["partial", "shadow"]);
     assert_eq!(history["items"][0]["changed_by"], "command line");
+    let told = folder.run(&["mode", "history"]).stdout;
+    assert!(told.lines().nth(2).unwrap().contains(ACCOUNT), "{told}");
+    let all = folder.run(&["mode", "set", "on", "--percent", "10", "--stock-is-right"]);
+    assert!(all.code == 1 && all.stderr.contains("partial"), "{all:?}");
+    assert_eq!(folder.json(&["mode"])["mode"], "partial");
     assert_eq!(folder.run(&["mode", "set", "half"]).code, 2);
     assert_eq!(
         folder.run(&["mode", "set", "partial", "--percent", "101"]).code,
