@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 pub(crate) use inside::is_held;
-use inside::{Inside, Tasks};
+use inside::{Inside, Missing, Tasks};
 use server::Server;
 
 use crate::commands::Context;
@@ -153,29 +153,39 @@ impl Door {
     /// nothing is sent to the orders service.
     ///
     /// # Errors
-    /// When there is none; the message says what to do.
+    /// When there is none, no database either; the message says what to do.
     pub(crate) async fn open(context: &Context) -> anyhow::Result<Self> {
-        Self::open_with(context, Tasks::None).await
+        Self::open_with(context, Tasks::None, Missing::Refuse).await
     }
 
-    /// The same, for questions that change nothing: where there is no database yet, none is made, and an empty ledger
-    /// answers.
+    /// The same, for what a ledger may begin with: a database that is not there is made.
+    pub(crate) async fn open_or_make(context: &Context) -> anyhow::Result<Self> {
+        Self::open_with(context, Tasks::None, Missing::Make).await
+    }
+
+    /// The same, to see what would be done: where there is no database yet, none is made, and an empty ledger answers.
     pub(crate) async fn open_to_look(context: &Context) -> anyhow::Result<Self> {
-        Self::open_with(context, Tasks::Look).await
+        Self::open_with(context, Tasks::None, Missing::Pretend).await
     }
 
-    /// The same; inside, what is due is delivered, too.
+    /// Opens the way that is there; inside, what is due is delivered, too.
     pub(crate) async fn open_to_deliver(context: &Context) -> anyhow::Result<Self> {
-        Self::open_with(context, Tasks::Deliver).await
+        Self::open_with(context, Tasks::Deliver, Missing::Refuse).await
     }
 
-    async fn open_with(context: &Context, tasks: Tasks) -> anyhow::Result<Self> {
+    /// The same, for what a ledger may begin with: a database that is not there is made.
+    pub(crate) async fn open_or_make_to_deliver(context: &Context) -> anyhow::Result<Self> {
+        Self::open_with(context, Tasks::Deliver, Missing::Make).await
+    }
+
+    async fn open_with(context: &Context, tasks: Tasks, missing: Missing) -> anyhow::Result<Self> {
         if let Some(address) = &context.global.server {
             return Ok(Self::Server(Server::new(address, context.global.key.clone())?));
         }
         let loaded = context.load()?;
         if !is_held(&loaded.config)? {
-            return Ok(Self::Inside(Box::new(Inside::open(&loaded.config, tasks).await?)));
+            let inside = Inside::open(&loaded.config, tasks, missing).await?;
+            return Ok(Self::Inside(Box::new(inside)));
         }
         let address = format!("http://{}", loaded.config.listen);
         let server = Server::new(&address, context.global.key.clone())?;

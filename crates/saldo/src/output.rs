@@ -123,7 +123,9 @@ pub(crate) fn facts(rows: &[(&str, String)]) -> String {
 /// A value of an answer as text: `-` where there is none. `path` goes through objects, such as `/a/b`. Moments are
 /// told to the second, in UTC.
 pub(crate) fn cell(value: &Value, path: &str) -> String {
-    let is_moment = path.ends_with("_at") || path.ends_with("/timestamp");
+    let is_moment = ["_at", "_from", "/timestamp"]
+        .iter()
+        .any(|end| path.ends_with(end));
     match value.pointer(path) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::Bool(true)) => "yes".to_owned(),
@@ -140,6 +142,13 @@ fn moment(text: &str) -> String {
         |_| one_line(text),
         |moment| moment.strftime("%Y-%m-%d %H:%M:%S").to_string(),
     )
+}
+
+/// A number with the noun for one, or for any other number, of such things.
+pub(crate) fn counted(number: impl std::fmt::Display, one: &str, many: &str) -> String {
+    let number = number.to_string();
+    let noun = if number == "1" { one } else { many };
+    format!("{number} {noun}")
 }
 
 /// A list within an answer; empty when there is none.
@@ -201,9 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn one_thing_is_told_in_the_singular() {
+        let told = [0, 1, 2, 11].map(|number| counted(number, "order", "orders"));
+        assert_eq!(told, ["0 orders", "1 order", "2 orders", "11 orders"]);
+    }
+
+    #[test]
     fn moments_are_told_to_the_second() {
-        let value = json!({"created_at": "2026-01-31T09:30:00.123456Z", "sku": "2026-01-31T09:30:00Z"});
+        let moment = "2026-01-31T09:30:00.123456Z";
+        let value = json!({"created_at": moment, "start_from": moment, "sku": "2026-01-31T09:30:00Z"});
         assert_eq!(cell(&value, "/created_at"), "2026-01-31 09:30:00");
+        assert_eq!(cell(&value, "/start_from"), "2026-01-31 09:30:00");
         assert_eq!(cell(&value, "/sku"), "2026-01-31T09:30:00Z");
     }
 

@@ -60,7 +60,7 @@ fn a_single_flipped_flag_fails_the_proof() {
     let output = demo(&["--flip-flag"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("1  differences"), "{text}");
+    assert!(text.contains("1  difference\n"), "{text}");
 }
 
 #[test]

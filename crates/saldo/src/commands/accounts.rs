@@ -37,8 +37,12 @@ enum Action {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
     const PATH: &str = "/api/v1/stock-sync/accounts";
     const ACCOUNTS_MAX: usize = 100_000;
-    let door = Door::open(context).await?;
-    match arguments.action.unwrap_or(Action::List) {
+    let action = arguments.action.unwrap_or(Action::List);
+    let door = match action {
+        Action::Add { .. } => Door::open_or_make(context).await?,
+        _ => Door::open(context).await?,
+    };
+    match action {
         Action::List => {
             let list = door.list(Question::get(PATH), ACCOUNTS_MAX).await?;
             context.output.show(&list, |list| {

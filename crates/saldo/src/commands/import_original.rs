@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let door = if arguments.dry_run {
         Door::open_to_look(context).await?
     } else {
-        Door::open(context).await?
+        Door::open_or_make(context).await?
     };
     let import = Import {
         door: &door,

@@ -99,8 +99,12 @@ enum Verdict {
 
 /// Shows or switches.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
-    let door = Door::open(context).await?;
-    let shown = match arguments.action.unwrap_or(Action::Show) {
+    let action = arguments.action.unwrap_or(Action::Show);
+    let door = match action {
+        Action::Set(_) => Door::open_or_make(context).await?,
+        _ => Door::open(context).await?,
+    };
+    let shown = match action {
         Action::Show => {
             let mode = door.ask(Question::get(PATH)).await?;
             context.output.show(&mode, human)

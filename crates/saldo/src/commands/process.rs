@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if arguments.force {
         entries.iter_mut().for_each(Entry::force);
     }
-    let door = Door::open_to_deliver(context).await?;
+    let door = Door::open_or_make_to_deliver(context).await?;
     let progress = progress(entries.len());
     let mut results = Vec::new();
     if entries.len() < MANY_ORDERS {

@@ -12,7 +12,7 @@ use crate::commands::discrepancies::{HEADINGS, PATHS, below};
 use crate::commands::{Context, account_id};
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{cell, facts, is_watched, list_at, listing, rows, wrapped};
+use crate::output::{cell, counted, facts, is_watched, list_at, listing, rows, wrapped};
 
 /// How often a person is shown how far it has come.
 const LOOK: Duration = Duration::from_millis(500);
@@ -116,7 +116,11 @@ fn show_progress(bar: &ProgressBar, run: &Value) {
     }
     bar.set_length(run["total_expected"].as_u64().unwrap_or(0));
     bar.set_position(run["total_checked"].as_u64().unwrap_or(0));
-    bar.set_message(format!("{} differences", cell(run, "/discrepancies_found")));
+    bar.set_message(counted(
+        cell(run, "/discrepancies_found"),
+        "difference",
+        "differences",
+    ));
 }
 
 fn human(result: &Value) -> String {
@@ -125,7 +129,10 @@ fn human(result: &Value) -> String {
     let mut text = facts(&[
         (
             "compared",
-            format!("{} orders in {seconds:.1} s", of("total_checked")),
+            format!(
+                "{} in {seconds:.1} s",
+                counted(of("total_checked"), "order", "orders")
+            ),
         ),
         ("calls", of("calls")),
         ("differences", of("discrepancies_found")),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::commands::Context;
 use crate::door::{Door, Question};
 use crate::exit::End;
-use crate::output::{cell, facts, list_at};
+use crate::output::{cell, counted, facts, list_at};
 
 /// Show the overall state.
 #[derive(Debug, Args)]
@@ -75,10 +75,10 @@ fn reconciled(status: &Value) -> String {
         ),
         outcome => {
             let mut told = format!(
-                "{outcome} {}: {} orders, {} differences, {} put right, {} for a person",
+                "{outcome} {}: {}, {}, {} put right, {} for a person",
                 of("ended_at"),
-                of("total_checked"),
-                of("discrepancies_found"),
+                counted(of("total_checked"), "order", "orders"),
+                counted(of("discrepancies_found"), "difference", "differences"),
                 of("auto_fixed"),
                 of("requires_manual_review")
             );

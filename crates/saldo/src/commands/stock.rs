@@ -115,7 +115,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         Chosen::Import(arguments) => return stock_import::run(arguments, context).await,
         Chosen::Action(action) => action,
     };
-    let door = Door::open(context).await?;
+    let door = match action {
+        Action::List { .. } | Action::Movements { .. } => Door::open(context).await?,
+        _ => Door::open_or_make(context).await?,
+    };
     match action {
         list @ Action::List { limit, .. } => {
             let list = door.list(list.question(), limit as usize).await?;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::commands::Context;
 use crate::door::{Door, Question, Refused};
 use crate::exit::End;
-use crate::output::{Output, cell, is_watched, line, list_at, note, rows, table};
+use crate::output::{Output, cell, counted, is_watched, line, list_at, note, rows, table};
 use lines::{Line, Mistake};
 use sheet::Hints;
 
@@ -98,7 +98,7 @@ async fn import(arguments: &Arguments, lines: &[Line], context: &Context) -> any
     let door = if arguments.dry_run {
         Door::open_to_look(context).await?
     } else {
-        Door::open(context).await?
+        Door::open_or_make(context).await?
     };
     let ended = book(&door, lines, &reason, arguments, context.output).await;
     door.close().await?;
@@ -198,8 +198,8 @@ pub(crate) fn told_preview(preview: &Value) -> String {
     }
     let of = |name: &str| cell(preview, &format!("/{name}"));
     text.push_str(&format!(
-        "{} lines: {} new, {} raised, {} lowered, {} the same",
-        of("lines"),
+        "{}: {} new, {} raised, {} lowered, {} the same",
+        counted(of("lines"), "line", "lines"),
         of("new"),
         of("raised"),
         of("lowered"),

@@ -8,6 +8,7 @@ use super::forms;
 use super::house::House;
 use super::story::drain;
 use crate::edge;
+use crate::output::counted;
 use saldo_domain::ids::IdSource;
 
 /// Flags that somebody resets at the orders service.
@@ -179,10 +180,10 @@ async fn compare(house: &House) -> anyhow::Result<Value> {
     house.say(
         "Reconcile",
         &format!(
-            "{} orders compared with {} calls: {} differences found, {} put right by itself, {} for a person",
-            count("total_checked"),
-            count("calls"),
-            count("discrepancies_found"),
+            "{} compared with {}: {} found, {} put right by itself, {} for a person",
+            counted(count("total_checked"), "order", "orders"),
+            counted(count("calls"), "call", "calls"),
+            counted(count("discrepancies_found"), "difference", "differences"),
             count("auto_fixed"),
             count("requires_manual_review"),
         ),

@@ -93,7 +93,12 @@ fn tell(house: &House, orders: usize, deducted: usize, given_back: usize, differ
         "",
         &format!("{given_back:>6}  given back here, and not marked there"),
     );
-    house.say("", &format!("{:>6}  differences", differences.len()));
+    let word = if differences.len() == 1 {
+        "difference"
+    } else {
+        "differences"
+    };
+    house.say("", &format!("{:>6}  {word}", differences.len()));
     for difference in differences {
         house.say("", &format!("        {difference}"));
     }

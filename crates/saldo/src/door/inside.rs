@@ -30,10 +30,19 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(crate) enum Tasks {
     /// None: nothing is sent to the orders service.
     None,
-    /// None, and no database is made where there is none.
-    Look,
     /// The engine's own: what is due is delivered.
     Deliver,
+}
+
+/// What is done where there is no database yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The command fails, and says how to make one: there is nothing to show, or to do.
+    Refuse,
+    /// One is made: a ledger begins with this command.
+    Make,
+    /// None is made, and an empty ledger answers.
+    Pretend,
 }
 
 /// The ledger within this process.
@@ -49,26 +58,8 @@ impl Inside {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(crate) async fn open(config: &Config, tasks: Tasks) -> anyhow::Result<Self> {
-        let is_new = matches!(config.database.place(), Ok(Place::Sqlite(path)) if !path.exists());
-        let store = if is_new && tasks == Tasks::Look {
-            note(&format!(
-                "There is no database {} yet: this is how it would be with a new, empty one.",
-                config.database
-            ));
-            let policy = config.policy()?;
-            let ids = Box::new(RandomIds::default());
-            Arc::new(MemoryStore::new(Rules { policy, ids }))
-        } else {
-            open_store(config).await?
-        };
-        if is_new && tasks != Tasks::Look {
-            // Whoever stands in the wrong folder must not take an empty ledger for theirs.
-            note(&format!(
-                "There was no database {}: a new, empty one was made.",
-                config.database
-            ));
-        }
+    pub(crate) async fn open(config: &Config, tasks: Tasks, missing: Missing) -> anyhow::Result<Self> {
+        let store = open_or(config, missing).await?;
         let mut options = engine_options(config, SharedStore::clone(&store))?;
         // A command does what it was asked for, and nothing that is due beside it.
         options.settings.poll_seconds = 0;
@@ -77,7 +68,7 @@ impl Inside {
         options.settings.may_lead = false;
         options.settings.instance_name = CALLER.to_owned();
         let (service, engine) = match tasks {
-            Tasks::None | Tasks::Look => (Engine::service_only(options), None),
+            Tasks::None => (Engine::service_only(options), None),
             Tasks::Deliver => {
                 let engine = Engine::start(options);
                 (engine.service(), Some(engine))
@@ -137,6 +128,38 @@ impl Inside {
             engine.stop().await;
         }
         Ok(self.store.close().await?)
+    }
+}
+
+/// Opens the database, or does what is to be done where there is none. On a server, its schema is made when it is missing:
+/// that the server was named says that it is meant.
+async fn open_or(config: &Config, missing: Missing) -> anyhow::Result<SharedStore> {
+    let is_there = !matches!(config.database.place(), Ok(Place::Sqlite(path)) if !path.exists());
+    if is_there {
+        return open_store(config).await;
+    }
+    let name = &config.database;
+    match missing {
+        Missing::Refuse => anyhow::bail!(
+            "there is no database {name}: `saldo init` or `saldo serve` makes one; --database, SALDO_DATABASE or a \
+             saldo.toml in this folder names another"
+        ),
+        Missing::Make => {
+            let store = open_store(config).await?;
+            // Whoever stands in the wrong folder must not take an empty ledger for theirs.
+            note(&format!(
+                "There was no database {name}: a new, empty one was made."
+            ));
+            Ok(store)
+        }
+        Missing::Pretend => {
+            note(&format!(
+                "There is no database {name} yet: this is how it would be with a new, empty one."
+            ));
+            let policy = config.policy()?;
+            let ids = Box::new(RandomIds::default());
+            Ok(Arc::new(MemoryStore::new(Rules { policy, ids })))
+        }
     }
 }
 

@@ -40,17 +40,12 @@ fn a_preview_makes_no_database() {
     folder.write("stock.csv", "sku,quantity\nMUG,10\n");
     let preview = folder.run(&["stock", "import", "stock.csv", "--dry-run"]);
     assert_eq!(preview.code, 0, "{preview:?}");
-    assert!(preview.stdout.contains("1 lines: 1 new"), "{preview:?}");
+    assert!(preview.stdout.contains("1 line: 1 new"), "{preview:?}");
     assert!(preview.stderr.contains("There is no database"), "{preview:?}");
     let source = as_csv(&folder);
     let adopted = import_original(&folder, source, &["--dry-run"]);
     assert_eq!(adopted["orders"], json!({ "adopted": 6 }));
-    let names: Vec<String> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.contains(".db"))
-        .collect();
-    assert_eq!(names, [] as [String; 0]);
+    assert_eq!(folder.databases(), [] as [String; 0]);
 }
 
 #[test]
@@ -114,7 +109,7 @@ fn every_mistake_is_told_at_once_and_nothing_is_imported() {
         json["errors"][0],
         json!({ "row": 3, "column": "sku", "message": "is missing" })
     );
-    assert!(balances(&folder).is_empty());
+    assert_eq!(folder.databases(), [] as [String; 0]);
     // What only the ledger can tell: this is its default warehouse.
     folder.write("twice.csv", "sku,warehouse,quantity\nA,,1\n\nA,Ирина,1\n");
     let ran = folder.run(&["stock", "import", "twice.csv"]);
@@ -457,7 +452,7 @@ fn what_the_original_has_deducted_is_never_deducted_again() {
         let source = make(&folder);
         let preview = import_original(&folder, source, &["--dry-run"]);
         assert_eq!(preview["orders"], json!({ "adopted": 6 }), "{source}: {preview}");
-        assert!(balances(&folder).is_empty());
+        assert_eq!(folder.databases(), [] as [String; 0]);
         let done = import_original(&folder, source, &[]);
         assert_eq!(done["orders"], json!({ "adopted": 6 }), "{source}: {done}");
         assert_eq!(done["read"]["sales"], 4);
@@ -568,7 +563,7 @@ fn tables_that_cannot_be_imported_are_told_of_and_nothing_is() {
     ] {
         assert!(bad.stderr.contains(told), "{told}: {bad:?}");
     }
-    assert!(balances(&folder).is_empty());
+    assert_eq!(folder.databases(), [] as [String; 0]);
     std::fs::write(folder.path().join("custom.dump"), b"PGDMP\x01\x0e").unwrap();
     let custom = folder.run(&["import-original", "custom.dump", "--account", ACCOUNT]);
     assert!(

@@ -123,7 +123,7 @@ fn init_sets_a_folder_up_once_and_never_overwrites() {
 fn the_named_file_is_used_and_a_missing_one_is_an_error() {
     let folder = Folder::new();
     folder.write("other.toml", "database = \"sqlite://named.db\"");
-    folder.json(&["--config", "other.toml", "stock", "list"]);
+    folder.json(&["--config", "other.toml", "stock", "receive", "MUG", "1"]);
     assert!(folder.path().join("named.db").exists());
     let ran = folder.run(&["--config", "none.toml", "stock", "list"]);
     assert_eq!(ran.code, 1);

@@ -167,3 +167,41 @@ fn accounts_are_added_and_retries_are_asked_for() {
         1
     );
 }
+
+#[test]
+fn what_needs_a_ledger_says_that_there_is_none_and_makes_none() {
+    let folder = Folder::new();
+    let commands: [&[&str]; 16] = [
+        &["status"],
+        &["pending"],
+        &["show", "order-1"],
+        &["retry", "--failed"],
+        &["rollback", "order-1", "--reason", "a mistake"],
+        &["reconcile"],
+        &["discrepancies"],
+        &["reviews"],
+        &["report"],
+        &["mode"],
+        &["mode", "history"],
+        &["tasks"],
+        &["keys"],
+        &["accounts"],
+        &["stock", "list"],
+        &["stock", "movements", "MUG"],
+    ];
+    for command in commands {
+        let ran = folder.run(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{command:?}: {ran:?}");
+        assert!(
+            ran.stderr.contains("there is no database sqlite://saldo.db")
+                && ran.stderr.contains("saldo init"),
+            "{command:?}: {ran:?}"
+        );
+        assert_eq!(folder.databases(), [] as [String; 0], "{command:?}");
+    }
+    // What a ledger may begin with makes one, and says so.
+    let ran = folder.run(&["stock", "receive", "MUG", "10"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("There was no database"), "{ran:?}");
+    assert_eq!(folder.run(&["status"]).code, 0);
+}

@@ -12,6 +12,7 @@ fn process(folder: &Folder, order: &str) -> Value {
 #[test]
 fn the_mode_is_shown_switched_and_remembered() {
     let folder = Folder::new();
+    folder.begin_ledger();
     assert_eq!(folder.json(&["mode"])["mode"], "on");
     folder.json(&["mode", "set", "shadow"]);
     let shown = folder.run(&["mode", "show"]);
@@ -94,6 +95,7 @@ fn shadow_is_reported() {
 #[test]
 fn tasks_are_listed_and_run() {
     let folder = Folder::new();
+    folder.begin_ledger();
     let ran = folder.json(&["tasks", "run", "cleanup"]);
     assert_eq!(ran["last_outcome"], "succeeded", "{ran}");
     let listed = folder.json(&["tasks"]);

@@ -36,6 +36,20 @@ impl Folder {
         self.0.path()
     }
 
+    /// Makes a ledger in which nothing has happened.
+    pub(crate) fn begin_ledger(&self) {
+        self.json(&["accounts", "add", ACCOUNT, "--name", "shop"]);
+    }
+
+    /// The names of the database, and of the files beside it, that are there.
+    pub(crate) fn databases(&self) -> Vec<String> {
+        std::fs::read_dir(self.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("saldo.db"))
+            .collect()
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
