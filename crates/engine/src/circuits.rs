@@ -108,6 +108,7 @@ async fn read(core: &Core, overruled: &BTreeSet<CircuitSubject>) -> Result<(), S
     let is_changed = core.gate().take_over(&open, overruled);
     if is_changed {
         tracing::info!(open = open.len(), "circuits changed on another instance");
+        core.reopened.notify_one();
         core.wake.notify_one();
         core.tell(Event::Status);
     }

@@ -96,6 +96,8 @@ pub(crate) struct Core {
     pub(crate) progress: watch::Sender<Option<ReconciliationProgress>>,
     /// Wakes the poller.
     pub(crate) poll: Notify,
+    /// Told when calls are possible again that were not: what was put off is tried at once.
+    pub(crate) reopened: Notify,
     /// Watermarks are read, changed and written by one at a time.
     pub(crate) watermarks: tokio::sync::Mutex<()>,
     running_tasks: Mutex<BTreeSet<&'static str>>,
@@ -207,6 +209,7 @@ impl Engine {
             reconciling: tokio::sync::Mutex::new(()),
             progress: watch::Sender::new(None),
             poll: Notify::new(),
+            reopened: Notify::new(),
             watermarks: tokio::sync::Mutex::new(()),
             running_tasks: Mutex::new(BTreeSet::new()),
             reports: ReportDesk::default(),

@@ -91,6 +91,7 @@ pub(crate) async fn ended(core: &Arc<Core>, reopened: &Reopened) {
     if let Err(error) = look(core).await {
         tracing::warn!(%error, "what was given up could not be taken up again yet");
     }
+    core.reopened.notify_one();
     core.wake.notify_one();
 }
 

@@ -1,22 +1,23 @@
 //! Orders wished for by a webhook: fetched at once, or kept until they can be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use saldo_domain::decide::TakeIn;
-use saldo_domain::form::{Source, parse_form};
+use saldo_domain::form::parse_form;
 use saldo_domain::ids::OrderKey;
 use saldo_domain::view::Refusal;
-use saldo_orders_service::{CallError, FoundOrder, LiveOrders, OrderSource};
 use saldo_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Caller, SyncResult};
 use crate::engine::Core;
+use crate::reading::{ReadError, Reader};
 use crate::service::StockSynchronizationService;
 
-/// How often kept wishes are tried again, in seconds.
+/// How often kept wishes are tried again, in seconds, besides when a circuit closes.
 const RETRY_SECONDS: u64 = 60;
-/// Wishes tried in one round.
+/// Wishes tried in one round. While some of them are fulfilled, the next round follows at once.
 const ROUND_MAX: usize = 100;
 /// Wishes looked at in one round, the oldest first. The rounds go on where the one before ended, so that wishes
 /// that cannot be fulfilled do not hold up the others.
@@ -71,33 +72,26 @@ enum FetchError {
     Unreadable(String),
 }
 
-impl From<CallError> for FetchError {
-    fn from(error: CallError) -> Self {
-        Self::NotNow(error.message)
+impl From<ReadError> for FetchError {
+    fn from(error: ReadError) -> Self {
+        Self::NotNow(error.to_string())
     }
 }
 
-/// The service's copy of an order. Its flag is confirmed by the flags call before anything is deducted.
-async fn fetch(core: &Core, key: &OrderKey) -> Result<Option<TakeIn>, FetchError> {
-    if core.gate().is_shut() {
-        return Err(FetchError::NotNow(
-            "the orders service cannot be used now".to_owned(),
-        ));
-    }
-    let live = if core.live_orders() == Some(false) {
-        LiveOrders::Broken
-    } else {
-        LiveOrders::Working
-    };
-    let FoundOrder { form, source } = core
-        .orders_service
-        .find_order(key.account, &key.order, live)
-        .await?;
+/// The service's copy of an order, asked for within the rates. Who waits for it is not kept longer than a slow answer
+/// takes.
+async fn fetch(core: &Arc<Core>, key: &OrderKey) -> Result<Option<TakeIn>, FetchError> {
+    let patience = Duration::from_millis(core.settings.list_timeout_ms);
+    let late = |_| Err(FetchError::NotNow("it takes too long".to_owned()));
+    let fetched = tokio::time::timeout(patience, fetch_in_turn(core, key)).await;
+    fetched.unwrap_or_else(late)
+}
+
+/// Its flag is confirmed by the flags call before anything is deducted.
+async fn fetch_in_turn(core: &Arc<Core>, key: &OrderKey) -> Result<Option<TakeIn>, FetchError> {
+    let reader = Reader::new(core);
+    let (form, source) = reader.find_order(key).await?;
     let Some(form) = form else { return Ok(None) };
-    let source = match source {
-        OrderSource::Live => Source::Live,
-        OrderSource::Searched => Source::Searched,
-    };
     let copy = parse_form(&form, source).map_err(|problems| {
         let first = problems.first().map_or_else(String::new, |problem| {
             format!("{}: {}", problem.pointer, problem.message)
@@ -106,7 +100,7 @@ async fn fetch(core: &Core, key: &OrderKey) -> Result<Option<TakeIn>, FetchError
             "the service's copy of order {key} cannot be read: {first}"
         ))
     })?;
-    let remote_flag = core.orders_service.read_flag(key.account, &key.order).await?;
+    let remote_flag = reader.read_flag(key).await?;
     Ok(Some(TakeIn {
         account: key.account,
         copy,
@@ -116,7 +110,7 @@ async fn fetch(core: &Core, key: &OrderKey) -> Result<Option<TakeIn>, FetchError
     }))
 }
 
-/// Tries kept wishes from time to time, until told to stop.
+/// Tries kept wishes when a circuit has closed, and from time to time, until told to stop.
 pub(crate) async fn watch(service: StockSynchronizationService, stop: CancellationToken) {
     let caller = Caller {
         wait: false,
@@ -127,24 +121,31 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(std::time::Duration::from_secs(RETRY_SECONDS)) => {}
+            () = service.core().reopened.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(RETRY_SECONDS)) => {}
         }
         tokio::select! {
             biased;
             // A wish left half-way is kept, and a repeat is harmless.
             () = stop.cancelled() => return,
-            () = round(&service, &caller, &mut last) => {}
+            () = rounds(&service, &caller, &mut last) => {}
         }
     }
 }
 
-async fn round(service: &StockSynchronizationService, caller: &Caller, last: &mut Option<OrderKey>) {
+/// Goes on while it gets on: each round but the last has one wish fewer before it.
+async fn rounds(service: &StockSynchronizationService, caller: &Caller, last: &mut Option<OrderKey>) {
+    while round(service, caller, last).await {}
+}
+
+/// Says whether some were fulfilled, and others have not been tried yet.
+async fn round(service: &StockSynchronizationService, caller: &Caller, last: &mut Option<OrderKey>) -> bool {
     let core = Arc::clone(service.core());
     let mut wishes = match core.store.wishes(LOOKED_AT_MAX).await {
         Ok(wishes) => wishes,
         Err(error) => {
             tracing::warn!(%error, "kept wishes could not be read");
-            return;
+            return false;
         }
     };
     let after_last = wishes
@@ -152,28 +153,34 @@ async fn round(service: &StockSynchronizationService, caller: &Caller, last: &mu
         .position(|key| Some(key) == last.as_ref())
         .map_or(0, |position| position + 1);
     wishes.rotate_left(after_last);
+    let are_more = wishes.len() > ROUND_MAX;
+    let mut fulfilled = 0;
     for key in wishes.into_iter().take(ROUND_MAX) {
         if core.gate().is_shut() {
-            return;
+            return false;
         }
-        fulfil(service, &key, caller).await;
+        fulfilled += usize::from(fulfil(service, &key, caller).await);
         *last = Some(key);
     }
+    are_more && fulfilled > 0
 }
 
-async fn fulfil(service: &StockSynchronizationService, key: &OrderKey, caller: &Caller) {
+/// Says whether it is done with, one way or the other.
+async fn fulfil(service: &StockSynchronizationService, key: &OrderKey, caller: &Caller) -> bool {
     match take_in_by_id(service, key, caller).await {
-        Ok(None) => return,
+        Ok(None) => return false,
         Ok(Some(_)) => {}
         Err(StoreError::Refused(refusal)) => {
             tracing::warn!(order = %key, reason = %refusal, "a wished order cannot be taken in");
         }
         Err(error) => {
             tracing::warn!(order = %key, %error, "a wished order could not be stored; trying again");
-            return;
+            return false;
         }
     }
-    if let Err(error) = service.core().store.remove_wish(key).await {
+    let removed = service.core().store.remove_wish(key).await;
+    if let Err(error) = &removed {
         tracing::warn!(order = %key, %error, "a fulfilled wish could not be removed; a repeat is harmless");
     }
+    removed.is_ok()
 }

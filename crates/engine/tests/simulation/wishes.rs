@@ -1,5 +1,6 @@
 //! Orders that a webhook wishes for.
 
+use saldo_domain::circuit::CircuitState;
 use saldo_domain::decide::SyncStatus;
 use saldo_domain::review::ReviewReason;
 use saldo_store::{Store, StoreError};
@@ -61,6 +62,53 @@ fn a_wish_is_kept_while_the_service_is_away_and_fulfilled_later() {
         assert_eq!(world.stock().await, 999_999);
         world.assert_at_rest().await;
     });
+}
+
+async fn circuit(world: &World) -> CircuitState {
+    world.saldo().status().await.unwrap().circuit
+}
+
+/// Waits second by second until the circuit of the service stands so.
+async fn until_circuit(world: &World, state: CircuitState) {
+    for _ in 0..120 {
+        if circuit(world).await == state {
+            return;
+        }
+        seconds(1).await;
+    }
+    panic!("the circuit is {:?}", circuit(world).await);
+}
+
+#[test]
+fn wishes_are_tried_as_soon_as_the_circuit_closes() {
+    // Whenever it closes, from one look at the wishes to the next.
+    for (outage_seconds, count) in [(60, 1), (80, 3), (100, 3), (120, 250)] {
+        simulate(async move {
+            let world = World::begin(Setup::default()).await;
+            world.set_mode(Mode::Refuses);
+            world.post_many(2, 10).await;
+            until_circuit(&world, CircuitState::Open).await;
+            for number in 1..=count {
+                let key = order(1, number);
+                world.remote.put_form(&key, stored_form(key.order.as_str()));
+                let answer = world.saldo().take_in_by_id(key, &hasty()).await.unwrap();
+                assert_eq!(answer, None, "the wish is kept");
+            }
+            seconds(outage_seconds).await;
+            world.set_mode(Mode::Up);
+            until_circuit(&world, CircuitState::Closed).await;
+            // Two calls each, within the rate of 50 a second.
+            seconds(2 + count / 20).await;
+            assert_eq!(
+                world.ledger.wishes(1_000).await.unwrap(),
+                [],
+                "{outage_seconds} s"
+            );
+            seconds(60).await;
+            assert_eq!(world.stock().await, 1_000_000 - 10 - count as i64);
+            world.assert_at_rest().await;
+        });
+    }
 }
 
 #[test]
