@@ -3,6 +3,7 @@
 mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::circuit::{Circuit, CircuitPolicy, CircuitState, Permit, Transition};
@@ -232,9 +233,14 @@ impl Gate {
     }
 
     /// A call that is no delivery has ended, however.
-    pub(crate) fn end_reading(&mut self, account: AccountId) {
-        self.reading.ended(account);
+    pub(crate) fn end_reading(&mut self, account: AccountId, took: Duration, now: Timestamp) {
+        self.reading.ended(account, took, now);
         self.flight.ended(account);
+    }
+
+    /// Whether an account was slow of late to answer what is no delivery.
+    pub(crate) fn is_slow_to_read(&self, account: AccountId) -> bool {
+        self.reading.is_slow(account)
     }
 
     /// An account found unusable before a restart: it is probed before it is used.

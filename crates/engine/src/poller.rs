@@ -27,6 +27,10 @@ use turn::{Ended, Polled};
 /// Accounts that are pulled at once; the gate bounds their calls further. Those that fail come less and less often, so
 /// that they leave room to the others.
 const TOGETHER: usize = 8;
+/// Those of them that were slow to answer of late take no room from the others, and are as many at most.
+const SLOW_TOGETHER: usize = 6;
+/// All of them, with those that turned out to be slow in their turn.
+const TURNS_MAX: usize = 32;
 /// How often new accounts are looked for, in seconds.
 const DISCOVER_SECONDS: u64 = 300;
 /// How often the accounts known are read at most: with thousands of them, every end of a turn would read them all.
@@ -166,18 +170,36 @@ impl Poller<'_> {
             .collect();
         due.sort_unstable();
         let now = Instant::now();
-        let free = TOGETHER.saturating_sub(self.turning.len());
-        for (_, account) in due.iter().take(free).take_while(|(due_at, _)| *due_at <= now) {
-            self.begin_turn(*account, rollout.clone());
+        for (_, account) in due.iter().take_while(|(due_at, _)| *due_at <= now) {
+            if self.has_room(*account) {
+                self.begin_turn(*account, rollout.clone());
+            }
         }
-        let next = self.accounts.values().map(|polled| polled.due_at).min();
-        // While there is no room, the end of a turn makes some.
-        let next = next.filter(|_| self.turning.len() < TOGETHER);
+        // For those that there is no room for, the end of a turn makes some.
+        let next = self
+            .accounts
+            .iter()
+            .filter(|(account, _)| self.has_room(**account))
+            .map(|(_, polled)| polled.due_at)
+            .min();
         // What made this look come early may have been a new account.
         let next = next.into_iter().chain((!reads).then_some(self.read_at)).min();
         let wait = next.map_or(period, |next| next.duration_since(now));
         // Two looks in one instant would find the same.
         Ok(wait.max(Duration::from_millis(10)).min(period))
+    }
+
+    /// Whether an account may have a turn besides those that have one now.
+    fn has_room(&self, account: AccountId) -> bool {
+        let gate = self.service.core().gate();
+        let slow = |account: &AccountId| gate.is_slow_to_read(*account);
+        let slow_turning = self.turning.iter().filter(|other| slow(other)).count();
+        let has_room = if slow(&account) {
+            slow_turning < SLOW_TOGETHER
+        } else {
+            self.turning.len() - slow_turning < TOGETHER
+        };
+        has_room && self.turning.len() < TURNS_MAX
     }
 
     fn begin_turn(&mut self, account: AccountId, rollout: Rollout) {

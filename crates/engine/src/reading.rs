@@ -15,6 +15,7 @@ use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_orders_service::{CallError, ErrorClass, LiveOrders, OrderSource, Page, PageQuery};
 use serde_json::Value;
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::clock::until;
 use crate::engine::Core;
@@ -131,6 +132,7 @@ impl Reader {
                     return Ok(Slot {
                         core: &self.core,
                         account,
+                        began: Instant::now(),
                     });
                 }
                 ReadingTurn::Shut => return Err(ReadError::Shut),
@@ -157,11 +159,14 @@ fn no_answer(message: &str) -> ReadError {
 struct Slot<'c> {
     core: &'c Core,
     account: AccountId,
+    began: Instant,
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.core.gate().end_reading(self.account);
+        let took = self.began.elapsed();
+        let now = self.core.now();
+        self.core.gate().end_reading(self.account, took, now);
         // A delivery may wait for the slot.
         self.core.wake.notify_one();
     }

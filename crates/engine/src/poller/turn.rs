@@ -18,6 +18,8 @@ use crate::watermarks;
 const PAGES_MAX: usize = 10;
 /// Flags asked for in one turn.
 const FLAGS_MAX: usize = 300;
+/// How long a turn goes on to further pages.
+const TURN: Duration = Duration::from_secs(30);
 /// How often a list is read again in full although it seems unchanged, in seconds.
 const READ_AGAIN_SECONDS: u64 = 600;
 
@@ -81,6 +83,7 @@ pub(super) async fn turn(
     account: AccountId,
     polled: &mut Polled,
 ) -> Result<Ended, StoreError> {
+    let began = Instant::now();
     let reader = Reader::new(service.core());
     let mut turn = Turn {
         lander: Lander {
@@ -115,7 +118,7 @@ pub(super) async fn turn(
         if pass.below == 0 {
             break;
         }
-        if turn.flags >= FLAGS_MAX {
+        if turn.flags >= FLAGS_MAX || began.elapsed() >= TURN {
             break;
         }
         match turn.page(&mut pass).await? {

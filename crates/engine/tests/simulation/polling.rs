@@ -282,6 +282,34 @@ fn an_account_whose_list_takes_minutes_keeps_no_other_one_waiting_beyond_its_per
 }
 
 #[test]
+fn many_accounts_whose_lists_take_long_keep_no_other_one_waiting_beyond_its_period() {
+    simulate(async {
+        let mut world = World::without_engine(Setup {
+            accounts: 13,
+            ..setup(polling())
+        })
+        .await;
+        for of in 1..=12 {
+            for number in 0..2 {
+                world.buy(&order(of, number), 10 + number as i64);
+            }
+            world.remote.faults(|faults| {
+                faults.account_latency_ms.insert(account(of), (35_000, 35_000));
+            });
+        }
+        world.start();
+        // Until it is known which are slow, each of them may take a call from the others once.
+        seconds(300).await;
+        for number in 0..5 {
+            let key = order(13, number);
+            world.buy(&key, 0);
+            seconds(61).await;
+            assert!(world.is_deducted(&key).await, "{key}");
+        }
+    });
+}
+
+#[test]
 fn an_account_whose_questions_take_long_leaves_calls_to_the_others_however_few_there_may_be() {
     for max_in_flight in [4, 32] {
         simulate(async move {
