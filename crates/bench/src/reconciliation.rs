@@ -9,7 +9,6 @@ use futures::StreamExt;
 use futures::stream;
 use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, Receipt, Settle, StockLine, TakeIn};
 use saldo_domain::delivery::Outcome as AttemptOutcome;
-use saldo_domain::form::{Source, parse_form};
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
 use saldo_domain::stock::StockKey;
 use saldo_domain::text::Sku;
@@ -400,17 +399,17 @@ async fn take_in_all(
     let mut pages = std::pin::pin!(pages);
     while let Some(page) = pages.next().await {
         let orders = page?.orders;
-        let taken = orders
+        let page_keys: Vec<OrderKey> = orders
             .iter()
+            .map(|order| key(account, order.order_id.clone()))
+            .collect();
+        let taken = orders
+            .into_iter()
             .map(|order| take_in(account, order))
             .collect::<anyhow::Result<Vec<_>>>()?;
         for result in ledger.store.execute_all(taken).await {
             result?;
         }
-        let page_keys: Vec<OrderKey> = orders
-            .into_iter()
-            .map(|order| key(account, order.order_id))
-            .collect();
         deliver(ledger, simulator, &page_keys).await?;
         keys.extend(page_keys);
     }
@@ -421,8 +420,9 @@ const fn key(account: AccountId, order: OrderId) -> OrderKey {
     OrderKey { account, order }
 }
 
-fn take_in(account: AccountId, order: &ListedOrder) -> anyhow::Result<saldo_domain::decide::Request> {
-    let copy = parse_form(&order.form, Source::Listed)
+fn take_in(account: AccountId, order: ListedOrder) -> anyhow::Result<saldo_domain::decide::Request> {
+    let copy = order
+        .copy
         .map_err(|problems| anyhow::anyhow!("an order of the simulator cannot be read: {problems:?}"))?;
     Ok(ledger::request(Command::TakeIn(TakeIn {
         account,

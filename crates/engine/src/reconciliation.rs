@@ -24,7 +24,6 @@ use crate::engine::{self, Core};
 use crate::leases::Held;
 use crate::service::StockSynchronizationService;
 use pass::AccountPlace;
-pub(crate) use pass::listed_at;
 
 /// Discrepancies in the answer; the rest is asked for by run.
 const ANSWERED_MAX: usize = 1_000;

@@ -8,18 +8,28 @@ use crate::error::ErrorClass;
 use crate::failure::Failure;
 use crate::transport::Answer;
 
-/// The most values in one answer: a search for 1,000 orders has about 150,000.
-const VALUES_MAX: u32 = 2_000_000;
+/// The most values in one answer, or in one row of a list: an order of 100 lines has about 2,000.
+const VALUES_MAX: u32 = 200_000;
 /// How many complaints of a validation error are told.
 const COMPLAINTS_MAX: usize = 3;
 
 /// The body of an answer that succeeded, as JSON.
 pub(crate) fn json_of_success(answer: &Answer) -> Result<Value, Failure> {
-    if !answer.status.is_success() {
-        return Err(failure_of_status(answer));
+    check_status(answer)?;
+    json(&answer.body).map_err(|words| not_the_contract(answer, words))
+}
+
+/// Whether the status says that it succeeded.
+pub(crate) fn check_status(answer: &Answer) -> Result<(), Failure> {
+    if answer.status.is_success() {
+        return Ok(());
     }
-    strict_json::parse(&answer.body, VALUES_MAX)
-        .map_err(|error| not_the_contract(answer, format!("its body is not JSON as agreed: {error}")))
+    Err(failure_of_status(answer))
+}
+
+/// One JSON text of the service: a whole body, or a row of a list.
+pub(crate) fn json(text: &[u8]) -> Result<Value, String> {
+    strict_json::parse(text, VALUES_MAX).map_err(|error| format!("it is not JSON as agreed: {error}"))
 }
 
 /// For an answer with a good status and a body that does not confirm.

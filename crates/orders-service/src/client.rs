@@ -7,7 +7,7 @@ use saldo_domain::ids::{AccountId, OrderId};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::classify::{json_of_success, not_the_contract};
+use crate::classify::{check_status, json_of_success, not_the_contract};
 use crate::contract::{FoundOrder, Health, LiveOrders, OrderSource, Page, PageQuery, RemoteAccount};
 use crate::error::ErrorClass;
 use crate::failure::Failure;
@@ -135,7 +135,7 @@ impl Client {
     }
 
     pub(crate) async fn list_page(&self, account: AccountId, query: PageQuery) -> Result<Page, Failure> {
-        let (answer, body) = self.ask(self.slow(self.paths.list(account, query))).await?;
+        let answer = self.rows(self.paths.list(account, query)).await?;
         let suspect_after_ms = self.suspect_after_ms;
         let asked = list_answer::Asked {
             account,
@@ -143,13 +143,13 @@ impl Client {
             took_ms: answer.took_ms,
             suspect_after_ms,
         };
-        list_answer::read(body, &asked).map_err(|words| not_the_contract(&answer, words))
+        list_answer::read(&answer.body, &asked).map_err(|words| not_the_contract(&answer, words))
     }
 
     async fn search(&self, account: AccountId, order: &OrderId) -> Result<FoundOrder, Failure> {
-        let (answer, body) = self.ask(self.slow(self.paths.search(account, order))).await?;
-        let form =
-            search_answer::find(body, account, order).map_err(|words| not_the_contract(&answer, words))?;
+        let answer = self.rows(self.paths.search(account, order)).await?;
+        let form = search_answer::find(&answer.body, account, order)
+            .map_err(|words| not_the_contract(&answer, words))?;
         Ok(FoundOrder {
             form,
             source: OrderSource::Searched,
@@ -168,6 +168,14 @@ impl Client {
         let read =
             single_order_answer::read(body, order).map_err(|words| not_the_contract(&answer, words))?;
         Ok((answer, read))
+    }
+
+    /// An answer with rows of orders, which are read one after the other: as values, all together would take many times
+    /// the memory of their text.
+    async fn rows(&self, url: Url) -> Result<Answer, Failure> {
+        let answer = self.transport.exchange(self.slow(url)).await?;
+        check_status(&answer)?;
+        Ok(answer)
     }
 
     async fn ask(&self, call: Call) -> Result<(Answer, Value), Failure> {

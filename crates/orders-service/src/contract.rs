@@ -2,6 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use saldo_domain::form::{OrderCopy, Problem, Source, parse_form};
 use saldo_domain::ids::{AccountId, OrderId};
 use serde_json::Value;
 
@@ -108,16 +111,47 @@ pub struct FoundOrder {
     pub source: OrderSource,
 }
 
-/// One order of a list.
-#[derive(Debug, Clone, PartialEq)]
+/// One order of a list, read: a page of forms as values would take many times the memory of their text.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedOrder {
     /// The service's `allegro_order_id`: the form's own `id` may be absent or another.
     pub order_id: OrderId,
-    /// The whole row: the stored checkout form and the service's own keys.
-    pub form: Value,
+    /// The stored checkout form; or what is wrong with it, which is something else than an unreadable row.
+    pub copy: Result<OrderCopy, Vec<Problem>>,
+    /// What the service sorts its list by: when the first line was bought.
+    pub listed_at: Option<Timestamp>,
+    /// When the service first stored the order.
+    pub stored_at: Option<Timestamp>,
     /// The stock flag as listed. The service lists `false` when it could not read the flag, so never decide on it
     /// without [`OrdersService::read_flag`].
     pub flag: bool,
+}
+
+impl ListedOrder {
+    /// Reads a row: the stored checkout form with the service's own keys.
+    #[must_use]
+    pub fn read(order_id: OrderId, row: &Value, flag: bool) -> Self {
+        Self {
+            order_id,
+            copy: parse_form(row, Source::Listed),
+            listed_at: listed_at(row),
+            stored_at: stored_at(row),
+            flag,
+        }
+    }
+}
+
+fn listed_at(row: &Value) -> Option<Timestamp> {
+    let bought_at = row.get("lineItems")?.get(0)?.get("boughtAt")?;
+    bought_at.as_str()?.parse().ok()
+}
+
+/// When the service first stored an order, as a row of a list or of a search says: in `db_created_at`, UTC without saying
+/// so.
+#[must_use]
+pub fn stored_at(row: &Value) -> Option<Timestamp> {
+    let naive: DateTime = row.get("db_created_at")?.as_str()?.parse().ok()?;
+    Some(naive.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// A row of a list that is not the contract's. The other rows of its page stand.

@@ -19,6 +19,7 @@ mod jwt;
 mod list_answer;
 mod options;
 mod order_rows;
+mod parts;
 mod paths;
 mod retry_after;
 mod search_answer;
@@ -28,7 +29,7 @@ mod transport;
 
 pub use contract::{
     FoundOrder, Health, ListedOrder, LiveOrders, OrderSource, OrdersService, Page, PageQuery, RemoteAccount,
-    UnreadableRow,
+    UnreadableRow, stored_at,
 };
 pub use credentials::{Credentials, SecretText};
 pub use error::{CallError, ErrorClass, MESSAGE_CHARACTERS_MAX};

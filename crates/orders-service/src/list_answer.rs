@@ -4,7 +4,7 @@ use saldo_domain::ids::AccountId;
 use serde_json::Value;
 
 use crate::contract::{Page, PageQuery, UnreadableRow};
-use crate::order_rows;
+use crate::order_rows::{self, Rows};
 
 /// Which page was asked for, and how the answer came.
 pub(crate) struct Asked {
@@ -15,10 +15,10 @@ pub(crate) struct Asked {
 }
 
 /// Reads a page. A row that cannot be read does not hide the others.
-pub(crate) fn read(mut body: Value, asked: &Asked) -> Result<Page, String> {
+pub(crate) fn read(body: &[u8], asked: &Asked) -> Result<Page, String> {
     let rows_max = usize::try_from(asked.query.rows).unwrap_or(usize::MAX);
-    let rows = order_rows::take(&mut body, rows_max)?;
-    let pagination = body.get("pagination").ok_or("it has no pagination")?;
+    let rows = Rows::take(body, rows_max)?;
+    let pagination = rows.pagination()?;
     let number = |name: &str| {
         pagination
             .get(name)
@@ -33,12 +33,12 @@ pub(crate) fn read(mut body: Value, asked: &Asked) -> Result<Page, String> {
         .get("has_next")
         .and_then(Value::as_bool)
         .ok_or("its pagination has no has_next")?;
-    if rows.is_empty() && has_next {
+    if rows.texts.is_empty() && has_next {
         return Err("it is empty, yet says that more follow".to_owned());
     }
-    let mut orders = Vec::with_capacity(rows.len());
+    let mut orders = Vec::with_capacity(rows.texts.len());
     let mut unreadable = Vec::new();
-    for (position, row) in rows.into_iter().enumerate() {
+    for (position, row) in rows.texts.into_iter().enumerate() {
         match order_rows::read(row, asked.account) {
             Ok(order) => orders.push(order),
             Err(reason) => unreadable.push(UnreadableRow { position, reason }),

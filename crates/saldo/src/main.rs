@@ -33,7 +33,18 @@ use crate::commands::Context;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A huge page is 2 MiB of memory however little of it is used: the program would hold twice as much.
+#[cfg(target_os = "linux")]
+fn use_small_pages() {
+    // Where the system does not know of it, there are none.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn use_small_pages() {}
+
 fn main() -> ExitCode {
+    use_small_pages();
     let cli = Cli::parse();
     let context = Context::new(cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{Command, Outcome, TakeIn};
 use saldo_domain::discrepancy::DiscrepancyKind;
-use saldo_domain::form::{FormStatus, OrderCopy, Source, parse_form};
+use saldo_domain::form::{FormStatus, OrderCopy, parse_form};
 use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_domain::reconcile::{Flag, Local, Remote, Shown, Word, look};
 use saldo_domain::review::ReviewReason;
@@ -18,7 +18,6 @@ use saldo_store::StoreError;
 
 use crate::api::Event;
 use crate::reading::{ReadError, Reader};
-use crate::reconciliation::listed_at;
 use crate::service::StockSynchronizationService;
 use crate::{modes, shadow};
 
@@ -90,7 +89,7 @@ impl Lander<'_> {
             newest: page
                 .orders
                 .iter()
-                .filter_map(|order| listed_at(&order.form))
+                .filter_map(|order| order.listed_at)
                 .filter(|moment| *moment <= latest)
                 .max(),
             ..Landed::default()
@@ -110,7 +109,7 @@ impl Lander<'_> {
             if file.as_ref().is_some_and(shadow::may_be_in_shadow) {
                 shadows.push((key.clone(), order.flag));
             }
-            let one = self.wanted(&key, file.as_ref(), &order, page.suspect);
+            let one = self.wanted(&key, file.as_ref(), order, page.suspect);
             if !matches!(one, Wanted::Nothing) {
                 wanted.push((key, one));
             }
@@ -138,9 +137,9 @@ impl Lander<'_> {
         }
     }
 
-    fn wanted(&self, key: &OrderKey, file: Option<&OrderFile>, row: &ListedOrder, suspect: bool) -> Wanted {
+    fn wanted(&self, key: &OrderKey, file: Option<&OrderFile>, row: ListedOrder, suspect: bool) -> Wanted {
         let core = self.service.core();
-        let copy = match parse_form(&row.form, Source::Listed) {
+        let copy = match row.copy {
             Ok(copy) => copy,
             Err(_) if file.is_some() => return Wanted::Nothing,
             Err(problems) => {

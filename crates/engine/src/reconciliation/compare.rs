@@ -1,12 +1,10 @@
 //! Comparing one order: asking for the certainty that its decision needs, and making the command that follows.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{Command, TakeIn};
 use saldo_domain::discrepancy::{DiscrepancyKind, Found};
-use saldo_domain::form::{OrderCopy, Source, parse_form};
-use saldo_domain::ids::OrderKey;
+use saldo_domain::form::{OrderCopy, Problem, Source, parse_form};
+use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_domain::reconcile::{
     Action, Bounds, Difference, Flag, Local, Missing, Remote, Shown, Sides, Step, Word, about_copy,
     about_flag, look, settles_flag,
@@ -14,6 +12,7 @@ use saldo_domain::reconcile::{
 use saldo_domain::review::ReviewReason;
 use saldo_domain::rollout::{Acting, Rollout};
 use saldo_domain::view::OrderFile;
+use saldo_orders_service::{ListedOrder, stored_at};
 use serde_json::Value;
 
 use crate::engine::Core;
@@ -39,22 +38,26 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A row of the service's list, or its answer to a single question.
-    pub(super) fn shown(key: OrderKey, form: &Value, source: Source, word: Word) -> Self {
-        let copy = parse_form(form, source).map_err(|problems| {
-            problems.first().map_or_else(String::new, |problem| {
-                format!("{}: {}", problem.pointer, problem.message)
-            })
-        });
+    /// A row of the service's list, which was asked for at that moment.
+    pub(super) fn listed(account: AccountId, listed: ListedOrder, word: Word, since: Timestamp) -> Self {
+        let order = listed.order_id;
+        let copy = listed.copy.map_err(|problems| first(&problems));
         Self {
-            key,
-            file: None,
             copy: Some(copy),
-            flag: Flag::Unread,
-            word,
+            flag: Flag::Listed(listed.flag),
+            stored_at: listed.stored_at,
+            listed_since: Some(since),
+            ..Self::absent(OrderKey { account, order }, word)
+        }
+    }
+
+    /// The service's answer to a single question.
+    pub(super) fn shown(key: OrderKey, form: &Value, source: Source, word: Word) -> Self {
+        let copy = parse_form(form, source).map_err(|problems| first(&problems));
+        Self {
+            copy: Some(copy),
             stored_at: stored_at(form),
-            listed_since: None,
-            missing: Missing::AtFirst,
+            ..Self::absent(key, word)
         }
     }
 
@@ -79,10 +82,11 @@ impl Row {
     }
 }
 
-/// `db_created_at`: UTC without saying so.
-fn stored_at(form: &Value) -> Option<Timestamp> {
-    let naive: DateTime = form.get("db_created_at")?.as_str()?.parse().ok()?;
-    Some(naive.to_zoned(TimeZone::UTC).ok()?.timestamp())
+/// What is wrong with a form, in one sentence.
+fn first(problems: &[Problem]) -> String {
+    problems.first().map_or_else(String::new, |problem| {
+        format!("{}: {}", problem.pointer, problem.message)
+    })
 }
 
 /// What a comparison came to.

@@ -10,12 +10,11 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::discrepancy::{Run, Watermark};
-use saldo_domain::form::Source;
 use saldo_domain::ids::{AccountId, OrderId, OrderKey};
 use saldo_domain::reconcile::{Flag, Word};
 use saldo_domain::rollout::Rollout;
 use saldo_domain::view::OrderFile;
-use saldo_orders_service::{ListedOrder, ORDERS_PER_PAGE, Page, PageQuery};
+use saldo_orders_service::{ORDERS_PER_PAGE, Page, PageQuery};
 use saldo_store::StoreError;
 use saldo_store::reconciliations::{BoughtOrder, BoughtRange};
 use serde::{Deserialize, Serialize};
@@ -172,11 +171,7 @@ impl<'r> Pass<'r> {
                     self.at.offset, page.total
                 )));
             }
-            let oldest = page
-                .orders
-                .iter()
-                .filter_map(|order| listed_at(&order.form))
-                .min();
+            let oldest = page.orders.iter().filter_map(|order| order.listed_at).min();
             self.page(page).await?;
             if !is_limited
                 && !is_last
@@ -316,18 +311,11 @@ impl<'r> Pass<'r> {
         };
         let mut ids = BTreeSet::new();
         let mut rows = Vec::with_capacity(page.orders.len());
-        for ListedOrder { order_id, form, flag } in page.orders {
-            let is_new =
-                ids.insert(order_id.clone()) && self.recent.iter().all(|page| !page.contains(&order_id));
+        for listed in page.orders {
+            let order = &listed.order_id;
+            let is_new = ids.insert(order.clone()) && self.recent.iter().all(|page| !page.contains(order));
             if is_new && rows.len() < left {
-                let key = OrderKey {
-                    account: self.account,
-                    order: order_id,
-                };
-                let mut row = Row::shown(key, &form, Source::Listed, word);
-                row.flag = Flag::Listed(flag);
-                row.listed_since = Some(self.page_asked_at);
-                rows.push(row);
+                rows.push(Row::listed(self.account, listed, word, self.page_asked_at));
             }
         }
         self.recent.push_back(ids);
@@ -588,12 +576,6 @@ fn first_place(run: &Run, watermark: &Watermark, now: Timestamp, settings: &Sett
 
 const fn usual_page_rows() -> u64 {
     ORDERS_PER_PAGE
-}
-
-/// What the service sorts its list by: when the first line was bought.
-pub(crate) fn listed_at(form: &serde_json::Value) -> Option<Timestamp> {
-    let bought_at = form.get("lineItems")?.get(0)?.get("boughtAt")?;
-    bought_at.as_str()?.parse().ok()
 }
 
 /// What the ledger sorts its orders by.

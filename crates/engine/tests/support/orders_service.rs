@@ -426,10 +426,9 @@ impl State {
         let orders = rows[begin..end]
             .iter()
             .filter(|(_, key, _)| !lists.hide.contains(key))
-            .map(|(_, key, form)| ListedOrder {
-                order_id: key.order.clone(),
-                form: (*form).clone(),
-                flag: !lists.say_false && self.flags.get(key).copied().unwrap_or(false),
+            .map(|(_, key, form)| {
+                let flag = !lists.say_false && self.flags.get(key).copied().unwrap_or(false);
+                ListedOrder::read(key.order.clone(), form, flag)
             })
             .collect();
         let is_cut = lists.end_after.is_some_and(|end| offset + page_rows > end);

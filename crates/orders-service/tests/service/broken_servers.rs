@@ -288,15 +288,29 @@ async fn contradictory_lists_are_refused() {
         row("foo bar", ACCOUNT),
         row("foreign", "c37f1318-1e15-5a05-b89e-b403c6d9d48a"),
         "null".to_owned(),
+        with_member(&row("twice", ACCOUNT), r#""allegro_order_id":"other""#),
+        with_member(&row("large", ACCOUNT), r#""a":1e400"#),
+        with_member(&row("half", ACCOUNT), r#""a":"\ud800""#),
+        with_member(
+            &row("deep", ACCOUNT),
+            &format!("\"a\":{}{}", "[".repeat(200), "]".repeat(200)),
+        ),
+        row("too", ACCOUNT),
     ];
     let (base_url, _) = misbehave(Manners::Write(whole(page(&odd.join(","), fine).as_bytes()))).await;
     let read = service(&base_url)
         .list_page(account(), PageQuery::at(0))
         .await
         .unwrap();
-    assert_eq!(read.orders.len(), 1);
+    let ids: Vec<&str> = read.orders.iter().map(|order| order.order_id.as_str()).collect();
+    assert_eq!(ids, ["good", "too"]);
     let positions: Vec<usize> = read.unreadable.iter().map(|row| row.position).collect();
-    assert_eq!(positions, [1, 2, 3]);
+    assert_eq!(positions, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+/// A row with one member more.
+fn with_member(row: &str, member: &str) -> String {
+    format!("{},{member}}}", row.strip_suffix('}').unwrap())
 }
 
 #[tokio::test]
