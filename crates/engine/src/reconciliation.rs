@@ -14,7 +14,8 @@ use saldo_domain::ids::{AccountId, RunId, uuid_v7};
 use saldo_domain::view::Refusal;
 use saldo_store::StoreError;
 use saldo_store::query::{PAGE_ROWS_MAX, PageRequest};
-use saldo_store::reconciliations::DiscrepancyFilter;
+use saldo_store::reconciliations::{DiscrepancyFilter, taken_over};
+use saldo_store::tasks::TaskLease;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -101,23 +102,30 @@ struct Place {
 
 /// What a run goes on under.
 struct Under {
-    /// Told when another instance has the right to run, or may have it.
+    /// The right to run: what is stored under it is refused once another instance has it.
+    lease: TaskLease,
+    /// Told when another instance has it, or may have it.
     lost: CancellationToken,
     /// Whether somebody waits for its end.
     is_waited_for: bool,
 }
 
 impl Under {
+    fn new(held: &Held, is_waited_for: bool) -> Self {
+        Self {
+            lease: held.lease().clone(),
+            lost: held.lost(),
+            is_waited_for,
+        }
+    }
+
     /// Whether the run may go on.
     fn check(&self, core: &Core) -> Result<(), StoreError> {
         if core.stop.is_cancelled() {
             return Err(stopping());
         }
         if self.lost.is_cancelled() {
-            return Err(StoreError::Unavailable(
-                "another instance has taken over the right to compare both sides, and goes on with the run"
-                    .to_owned(),
-            ));
+            return Err(taken_over().into());
         }
         Ok(())
     }
@@ -140,10 +148,7 @@ async fn reconcile(
         since_watermark: request.since_watermark,
         auto_fix: request.auto_fix.unwrap_or(core.settings.reconciliation.auto_fix),
     };
-    let under = Under {
-        lost: held.lost(),
-        is_waited_for: request.is_waited_for,
-    };
+    let under = Under::new(&held, request.is_waited_for);
     let ended = run_or_take_up(service, scope, by, &under).await;
     held.release().await;
     core.progress.send_replace(None);
@@ -178,7 +183,7 @@ async fn run_or_take_up(
         tally: RunTally::default(),
         place: place_json(&Place::default()),
     };
-    core.store.put_run(&run).await?;
+    core.store.put_run(&run, &under.lease).await?;
     carry_on(service, run, under).await
 }
 
@@ -192,11 +197,7 @@ pub(crate) async fn take_up(service: StockSynchronizationService, stop: Cancella
             }
             let _turn = core.reconciling.lock().await;
             let held = wait_for_lease(core).await?;
-            let under = Under {
-                lost: held.lost(),
-                is_waited_for: false,
-            };
-            let taken = take_up_all(&service, &under).await;
+            let taken = take_up_all(&service, &Under::new(&held, false)).await;
             held.release().await;
             core.progress.send_replace(None);
             taken
@@ -279,7 +280,7 @@ async fn carry_on(
         place.account = None;
         place.done += 1;
         run.place = place_json(&place);
-        core.store.put_run(&run).await?;
+        core.store.put_run(&run, &under.lease).await?;
     }
     run.ended_at = Some(core.now());
     run.outcome = if place.errors.is_empty() {
@@ -290,7 +291,7 @@ async fn carry_on(
     let told = [place.errors, place.remarks].concat();
     run.error = (!told.is_empty()).then(|| told.join("; "));
     run.place = serde_json::Value::Null;
-    core.store.put_run(&run).await?;
+    core.store.put_run(&run, &under.lease).await?;
     Ok(run)
 }
 

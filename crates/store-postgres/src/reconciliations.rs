@@ -11,9 +11,10 @@ use saldo_store::query::{Page, PageRequest};
 use saldo_store::questions;
 use saldo_store::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
-    resolution_when_closed, seen,
+    resolution_when_closed, seen, taken_over,
 };
 use saldo_store::rows::{self, discrepancy_columns, run_columns, watermark_columns};
+use saldo_store::tasks::TaskLease;
 
 use crate::failure::Failure;
 use crate::load;
@@ -21,6 +22,7 @@ use crate::reads::{ask, rows_for};
 use crate::session::Session;
 use crate::sql::{number, optional_stored, row_limit, storable, stored, text, to_json, values};
 use crate::store::PostgresStore;
+use crate::tasks::is_held;
 
 #[async_trait]
 impl Reconciliations for PostgresStore {
@@ -60,11 +62,11 @@ impl Reconciliations for PostgresStore {
         .await
     }
 
-    async fn put_run(&self, run: &Run) -> Result<(), StoreError> {
-        let run = run.clone();
+    async fn put_run(&self, run: &Run, under: &TaskLease) -> Result<(), StoreError> {
+        let (run, under) = (run.clone(), under.clone());
         self.write_all(move |session| {
-            let run = run.clone();
-            Box::pin(async move { put_run(session, &run).await })
+            let (run, under) = (run.clone(), under.clone());
+            Box::pin(async move { put_run(session, &run, &under).await })
         })
         .await
     }
@@ -86,10 +88,13 @@ impl Reconciliations for PostgresStore {
         run: RunId,
         found: Vec<Found>,
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<Vec<Discrepancy>, StoreError> {
+        let under = under.clone();
         self.write_all(move |session| {
-            let found = found.clone();
+            let (found, under) = (found.clone(), under.clone());
             Box::pin(async move {
+                check_held(session, &under).await?;
                 let mut kept = Vec::with_capacity(found.len());
                 for found in &found {
                     kept.push(record_discrepancy(session, run, found, now).await?);
@@ -105,12 +110,16 @@ impl Reconciliations for PostgresStore {
         run: RunId,
         orders: &[OrderKey],
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<u64, StoreError> {
         check_keys(orders)?;
-        let orders = orders.to_vec();
+        let (orders, under) = (orders.to_vec(), under.clone());
         self.write_all(move |session| {
-            let orders = orders.clone();
-            Box::pin(async move { close_discrepancies(session, run, &orders, now).await })
+            let (orders, under) = (orders.clone(), under.clone());
+            Box::pin(async move {
+                check_held(session, &under).await?;
+                close_discrepancies(session, run, &orders, now).await
+            })
         })
         .await
     }
@@ -192,11 +201,21 @@ async fn put_watermark(session: &Session, watermark: &Watermark) -> Result<(), F
     Ok(())
 }
 
-async fn put_run(session: &Session, run: &Run) -> Result<(), Failure> {
-    session
+/// Within the transaction that writes: the lease changes hands before it, or after it.
+async fn check_held(session: &Session, under: &TaskLease) -> Result<(), Failure> {
+    if is_held(session, under).await? {
+        return Ok(());
+    }
+    Err(taken_over().into())
+}
+
+/// Only who holds the right to run may tell of a run.
+async fn put_run(session: &Session, run: &Run, under: &TaskLease) -> Result<(), Failure> {
+    let written = session
         .run(
-            "INSERT INTO saldo.reconciliation_run (id, scope, started_by, started_at, ended_at, outcome, error, \
-             tally, place) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+            "WITH held AS (SELECT 1 FROM saldo.lease WHERE name = $10 AND holder = $11 AND term = $12 FOR SHARE) \
+             INSERT INTO saldo.reconciliation_run (id, scope, started_by, started_at, ended_at, outcome, error, \
+             tally, place) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM held \
              ON CONFLICT (id) DO UPDATE SET scope = excluded.scope, started_by = excluded.started_by, \
              started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome, \
              error = excluded.error, tally = excluded.tally, place = excluded.place",
@@ -210,9 +229,15 @@ async fn put_run(session: &Session, run: &Run) -> Result<(), Failure> {
                 run.error.as_deref().map(storable),
                 to_json(&run.tally)?,
                 to_json(&run.place)?,
+                under.name.as_str(),
+                under.holder.as_str(),
+                under.term.cast_signed(),
             ],
         )
         .await?;
+    if written == 0 {
+        return Err(taken_over().into());
+    }
     Ok(())
 }
 

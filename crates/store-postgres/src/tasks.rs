@@ -118,6 +118,22 @@ async fn take_lease(
         .await
 }
 
+/// Whether a lease is its holder's, in the term in which it was taken; it stays so until the transaction ends.
+pub(crate) async fn is_held(session: &Session, under: &TaskLease) -> Result<bool, Failure> {
+    let held = session
+        .one(
+            "SELECT 1 FROM saldo.lease WHERE name = $1 AND holder = $2 AND term = $3 FOR SHARE",
+            values![
+                under.name.as_str(),
+                under.holder.as_str(),
+                under.term.cast_signed()
+            ],
+            |_| Ok(()),
+        )
+        .await?;
+    Ok(held.is_some())
+}
+
 /// Gives a lease back. Whoever holds it by now keeps it.
 async fn release_lease(session: &Session, lease: &TaskLease) -> Result<(), Failure> {
     session

@@ -12,15 +12,17 @@ use saldo_store::query::{Page, PageRequest};
 use saldo_store::questions;
 use saldo_store::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
-    resolution_when_closed, seen,
+    resolution_when_closed, seen, taken_over,
 };
 use saldo_store::rows::{self, discrepancy_columns, run_columns, watermark_columns};
+use saldo_store::tasks::TaskLease;
 
 use crate::failure::Failure;
 use crate::load;
 use crate::reads::{ask, rows_for};
-use crate::sql::{many, number, one, optional_stored, run_on_one, stored, text, to_json};
+use crate::sql::{self, many, number, one, optional_stored, run_on_one, stored, text, to_json};
 use crate::store::SqliteStore;
+use crate::tasks::is_held;
 
 #[async_trait]
 impl Reconciliations for SqliteStore {
@@ -51,9 +53,10 @@ impl Reconciliations for SqliteStore {
             .await
     }
 
-    async fn put_run(&self, run: &Run) -> Result<(), StoreError> {
-        let run = run.clone();
-        self.write_all(move |connection| put_run(connection, &run)).await
+    async fn put_run(&self, run: &Run, under: &TaskLease) -> Result<(), StoreError> {
+        let (run, under) = (run.clone(), under.clone());
+        self.write_all(move |connection| put_run(connection, &run, &under))
+            .await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
@@ -69,8 +72,11 @@ impl Reconciliations for SqliteStore {
         run: RunId,
         found: Vec<Found>,
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<Vec<Discrepancy>, StoreError> {
+        let under = under.clone();
         self.write_all(move |connection| {
+            check_held(connection, &under)?;
             found
                 .iter()
                 .map(|found| record_discrepancy(connection, run, found, now))
@@ -84,11 +90,15 @@ impl Reconciliations for SqliteStore {
         run: RunId,
         orders: &[OrderKey],
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<u64, StoreError> {
         check_keys(orders)?;
-        let orders = orders.to_vec();
-        self.write_all(move |connection| close_discrepancies(connection, run, &orders, now))
-            .await
+        let (orders, under) = (orders.to_vec(), under.clone());
+        self.write_all(move |connection| {
+            check_held(connection, &under)?;
+            close_discrepancies(connection, run, &orders, now)
+        })
+        .await
     }
 
     async fn discrepancies(
@@ -168,11 +178,21 @@ fn put_watermark(connection: &Connection, watermark: &Watermark) -> Result<(), F
     )
 }
 
-fn put_run(connection: &Connection, run: &Run) -> Result<(), Failure> {
-    run_on_one(
+/// Within the transaction that writes: only one writes at a time.
+fn check_held(connection: &Connection, under: &TaskLease) -> Result<(), Failure> {
+    if is_held(connection, under)? {
+        return Ok(());
+    }
+    Err(taken_over().into())
+}
+
+/// Only who holds the right to run may tell of a run.
+fn put_run(connection: &Connection, run: &Run, under: &TaskLease) -> Result<(), Failure> {
+    let written = sql::run(
         connection,
         "INSERT OR REPLACE INTO reconciliation_run (id, scope, started_by, started_at, ended_at, outcome, error, \
-         tally, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         tally, place) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 \
+         FROM lease WHERE name = ?10 AND holder = ?11 AND term = ?12",
         params![
             run.id.as_uuid().as_bytes(),
             to_json(&run.scope)?,
@@ -183,9 +203,15 @@ fn put_run(connection: &Connection, run: &Run) -> Result<(), Failure> {
             run.error,
             to_json(&run.tally)?,
             to_json(&run.place)?,
+            under.name,
+            under.holder,
+            under.term.cast_signed(),
         ],
-        || format!("run {}", run.id),
-    )
+    )?;
+    if written == 0 {
+        return Err(taken_over().into());
+    }
+    Ok(())
 }
 
 fn run_of(connection: &Connection, id: RunId) -> Result<Option<Run>, Failure> {

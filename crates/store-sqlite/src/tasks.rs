@@ -96,6 +96,17 @@ fn take_lease(
     )
 }
 
+/// Whether a lease is its holder's, in the term in which it was taken.
+pub(crate) fn is_held(connection: &Connection, under: &TaskLease) -> Result<bool, Failure> {
+    let held = one(
+        connection,
+        "SELECT 1 FROM lease WHERE name = ?1 AND holder = ?2 AND term = ?3",
+        params![under.name, under.holder, under.term.cast_signed()],
+        |_| Ok(()),
+    )?;
+    Ok(held.is_some())
+}
+
 /// Gives a lease back. Whoever holds it by now keeps it.
 fn release_lease(connection: &Connection, lease: &TaskLease) -> Result<(), Failure> {
     let term = lease.term.cast_signed();

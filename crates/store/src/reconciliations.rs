@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolution, Found, Run, Watermark};
 use saldo_domain::ids::{AccountId, DiscrepancyId, OrderId, OrderKey, RunId, uuid_v7};
-use saldo_domain::view::OrderFile;
+use saldo_domain::view::{OrderFile, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::query::{Page, PageRequest};
+use crate::tasks::TaskLease;
 
 /// The most orders that one question may name.
 pub const KEYS_MAX: usize = 500;
@@ -148,6 +149,15 @@ pub fn check_keys(keys: &[OrderKey]) -> Result<(), StoreError> {
     )))
 }
 
+/// What one is told that runs without the right to: another instance has it by now, or had it since. It must stop.
+#[must_use]
+pub fn taken_over() -> Refusal {
+    Refusal::conflict(
+        "run_taken_over",
+        "another instance has taken over the right to compare both sides, and goes on with the run",
+    )
+}
+
 /// What reconciliation remembers, and what it asks about orders.
 #[async_trait]
 pub trait Reconciliations: Send + Sync {
@@ -165,8 +175,8 @@ pub trait Reconciliations: Send + Sync {
     /// Replaces an account's watermark.
     async fn put_watermark(&self, watermark: &Watermark) -> Result<(), StoreError>;
 
-    /// Adds a run, or replaces it.
-    async fn put_run(&self, run: &Run) -> Result<(), StoreError>;
+    /// Adds a run, or replaces it; refused ([`taken_over`]) once `under` is another holder's, or another term's.
+    async fn put_run(&self, run: &Run, under: &TaskLease) -> Result<(), StoreError>;
 
     /// One run.
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError>;
@@ -176,21 +186,25 @@ pub trait Reconciliations: Send + Sync {
 
     /// Keeps what a run found, in one transaction. One that is open already for its order and kind is the same
     /// one: it is seen once more, and says what was found last. Within one run, only the first sight counts: what
-    /// a run finds again changes nothing ([`seen`]). Answers with the rows as they are kept, in the order given.
+    /// a run finds again changes nothing ([`seen`]). Answers with the rows as they are kept, in the order given. Refused
+    /// ([`taken_over`]) once `under` is another holder's, or another term's.
     async fn record_discrepancies(
         &self,
         run: RunId,
         found: Vec<Found>,
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<Vec<Discrepancy>, StoreError>;
 
     /// Closes the open discrepancies of these orders that this run did not see; says how many. Those put right stay
-    /// so, the others are gone ([`resolution_when_closed`]). At most [`KEYS_MAX`] orders.
+    /// so, the others are gone ([`resolution_when_closed`]). At most [`KEYS_MAX`] orders. Refused ([`taken_over`]) once
+    /// `under` is another holder's, or another term's.
     async fn close_discrepancies(
         &self,
         run: RunId,
         orders: &[OrderKey],
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<u64, StoreError>;
 
     /// Discrepancies, last found first.

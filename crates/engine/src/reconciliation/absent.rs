@@ -104,10 +104,7 @@ impl Pass<'_> {
             }
         }
         if !keys.is_empty() {
-            let core = self.service.core();
-            core.store
-                .close_discrepancies(self.run.id, &keys, core.now())
-                .await?;
+            self.close(&keys).await?;
         }
         Ok(())
     }
@@ -148,9 +145,7 @@ impl Pass<'_> {
                 .map(|(key, _)| key)
                 .collect();
             if !vanished.is_empty() {
-                core.store
-                    .close_discrepancies(self.run.id, &vanished, core.now())
-                    .await?;
+                self.close(&vanished).await?;
             }
             after = page.next_cursor;
             if after.is_none() {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use saldo_domain::decide::{Command, OrderOutcome, Outcome, Request};
-use saldo_domain::discrepancy::{DiscrepancyResolution, Found};
-use saldo_domain::ids::RunId;
+use saldo_domain::discrepancy::{DiscrepancyResolution, Found, Run};
 use saldo_store::StoreError;
+use saldo_store::tasks::TaskLease;
 
 use super::compare::Compared;
 use crate::api::Event;
@@ -26,11 +26,11 @@ pub(super) struct Tallied {
 /// Does what follows, in order, and keeps what was found.
 pub(super) async fn follow(
     service: &StockSynchronizationService,
-    run: RunId,
-    by: &str,
+    run: &Run,
+    under: &TaskLease,
     compared: Vec<Compared>,
 ) -> Result<Tallied, StoreError> {
-    let core = service.core();
+    let (core, by) = (service.core(), &run.by);
     let mut commands = Vec::new();
     let mut found = Vec::new();
     for one in compared {
@@ -55,7 +55,10 @@ pub(super) async fn follow(
     if found.is_empty() {
         return Ok(Tallied::default());
     }
-    let kept = core.store.record_discrepancies(run, found, core.now()).await?;
+    let kept = core
+        .store
+        .record_discrepancies(run.id, found, core.now(), under)
+        .await?;
     core.tell(Event::Status);
     let mut tallied = Tallied::default();
     for one in kept {

@@ -108,6 +108,8 @@ pub(super) struct Pass<'r> {
     is_walked_to_the_end: bool,
     /// When it was last kept where it is, and how many differences were found by then.
     kept: Option<(Instant, u64)>,
+    /// The run as it is stored.
+    stored: Run,
 }
 
 /// What a page led to.
@@ -138,6 +140,7 @@ impl<'r> Pass<'r> {
             rollout: modes::in_force(core).await?,
             reader: Reader::new(core),
             closes: !core.store.open_discrepancies().await?.is_empty(),
+            stored: run.clone(),
             service,
             run,
             place,
@@ -263,6 +266,17 @@ impl<'r> Pass<'r> {
         self.under.check(self.service.core())
     }
 
+    /// It asks long, and somebody else may do by now what follows. Before anything is done, the store says whether the
+    /// right to run is still held: what is written once more changes nothing.
+    async fn confirm_held(&self, acts: bool) -> Result<(), StoreError> {
+        self.check_held()?;
+        if !acts {
+            return Ok(());
+        }
+        let store = self.service.store();
+        store.put_run(&self.stored, &self.under.lease).await
+    }
+
     async fn pause(&self, pause: Duration) -> Result<(), StoreError> {
         tokio::select! {
             biased;
@@ -378,22 +392,29 @@ impl<'r> Pass<'r> {
                 Some(error) => tracing::debug!(order = %row.key, %error, "an order could not be compared"),
             }
         }
-        // It asks long, and somebody else may do by now what follows.
-        self.check_held()?;
+        let is_anything = |one: &Compared| one.note.is_some() || !one.found.is_empty();
+        self.confirm_held(compared.iter().any(is_anything)).await?;
         let Tallied {
             found,
             fixed,
             for_review,
-        } = act::follow(self.service, self.run.id, &self.run.by, compared).await?;
+        } = act::follow(self.service, self.run, &self.under.lease, compared).await?;
         self.run.tally.found += found;
         self.run.tally.fixed += fixed;
         self.run.tally.for_review += for_review;
         if self.closes {
-            let core = self.service.core();
-            core.store
-                .close_discrepancies(self.run.id, &keys, core.now())
-                .await?;
+            self.close(&keys).await?;
         }
+        Ok(())
+    }
+
+    /// Of these orders, what this run did not see is no difference any more.
+    pub(super) async fn close(&self, orders: &[OrderKey]) -> Result<(), StoreError> {
+        let core = self.service.core();
+        let (run, lease) = (self.run.id, &self.under.lease);
+        core.store
+            .close_discrepancies(run, orders, core.now(), lease)
+            .await?;
         Ok(())
     }
 
@@ -505,7 +526,8 @@ impl<'r> Pass<'r> {
         if self.kept.is_none_or(is_due) {
             self.place.account = Some(self.at.clone());
             self.run.place = place_json(self.place);
-            core.store.put_run(self.run).await?;
+            core.store.put_run(self.run, &self.under.lease).await?;
+            self.stored.clone_from(self.run);
             self.kept = Some((Instant::now(), found));
         }
         let accounts = self.place.accounts.as_ref().map_or(0, Vec::len);

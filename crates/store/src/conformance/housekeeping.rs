@@ -21,6 +21,7 @@ use super::forms::{
     account, at, claimed, copy, done, due, line, order, receive, request, rules, settle, simple, sku, stock,
     warehouse,
 };
+use super::reconciliations::right;
 use super::{Fixture, must};
 use crate::contract::{Rules, SharedStore, Store};
 use crate::housekeeping::{CleanedUp, Cutoffs, Place};
@@ -342,14 +343,15 @@ async fn everything_stays_until_its_time(fixture: &Fixture) {
         tally: RunTally::default(),
         place: serde_json::Value::Null,
     };
-    must!(store.put_run(&run).await, "put_run");
+    let right = right(fixture, "one", 0).await;
+    must!(store.put_run(&run, &right).await, "put_run");
     let running = Run {
         id: RunId::new(saldo_domain::ids::uuid_v7(at(0), 2)),
         ended_at: None,
         outcome: RunOutcome::Running,
         ..run.clone()
     };
-    must!(store.put_run(&running).await, "put_run");
+    must!(store.put_run(&running, &right).await, "put_run");
     let found = |id: &str| Found {
         key: order(1, id),
         kind: DiscrepancyKind::MissedOrder,
@@ -360,13 +362,13 @@ async fn everything_stays_until_its_time(fixture: &Fixture) {
     };
     must!(
         store
-            .record_discrepancies(run_id, vec![found("gone"), found("open")], at(99))
+            .record_discrepancies(run_id, vec![found("gone"), found("open")], at(99), &right)
             .await,
         "record_discrepancies"
     );
     must!(
         store
-            .close_discrepancies(running.id, &[order(1, "gone")], at(100))
+            .close_discrepancies(running.id, &[order(1, "gone")], at(100), &right)
             .await,
         "close_discrepancies"
     );

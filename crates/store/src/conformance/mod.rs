@@ -168,6 +168,7 @@ where
     reconciliations::orders_with_movements_are_walked_by_purchase(&make(forms::rules()).await).await;
     reconciliations::watermarks_are_replaced(&make(forms::rules()).await).await;
     reconciliations::runs_are_recorded_and_replaced(&make(forms::rules()).await).await;
+    reconciliations::who_lost_the_right_to_run_changes_nothing_of_a_run(&make(forms::rules()).await).await;
     reconciliations::a_discrepancy_seen_again_is_the_same_one(&make(forms::rules()).await).await;
     reconciliations::discrepancies_are_listed_and_counted(&make(forms::rules()).await).await;
     rollouts::the_rollout_in_force_is_the_last_one(&make(forms::rules()).await).await;

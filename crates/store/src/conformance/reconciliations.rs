@@ -17,6 +17,7 @@ use super::{Fixture, must};
 use crate::error::StoreError;
 use crate::query::{Page, PageRequest};
 use crate::reconciliations::{BoughtOrder, BoughtRange, DiscrepancyFilter, KEYS_MAX};
+use crate::tasks::TaskLease;
 
 /// A paid order of one unit that was bought at a moment.
 fn bought(seconds: i64, key: &OrderKey, bought_at: i64) -> Request {
@@ -200,11 +201,81 @@ fn run(number: u64) -> Run {
     }
 }
 
+/// The right to run, for 10 s from a moment on.
+pub(super) async fn right(fixture: &Fixture, holder: &str, from: i64) -> TaskLease {
+    let taken = fixture
+        .store
+        .take_lease("reconciliation", holder, at(from), at(from + 10));
+    let Some(lease) = must!(taken.await, "take_lease") else {
+        panic!("another one holds the right to run")
+    };
+    lease
+}
+
+pub(super) async fn who_lost_the_right_to_run_changes_nothing_of_a_run(fixture: &Fixture) {
+    use DiscrepancyKind::{MissedOrder, NotDelivered};
+    use DiscrepancyResolution::Reported;
+    let store = &fixture.store;
+    let key = order(1, "one");
+    let first = right(fixture, "one", 0).await;
+    must!(store.put_run(&run(1), &first).await, "put_run");
+    let seen = vec![found(&key, NotDelivered, Reported)];
+    let kept = must!(
+        store.record_discrepancies(run_id(1), seen, at(5), &first).await,
+        "record"
+    );
+    let second = right(fixture, "two", 10).await;
+    let renewed = right(fixture, "two", 15).await;
+    assert_eq!(second.term, renewed.term);
+    let taken_up = Run {
+        error: Some("taken up".to_owned()),
+        ..run(1)
+    };
+    must!(store.put_run(&taken_up, &second).await, "put_run");
+    must!(store.release_lease(&second).await, "release_lease");
+    let third = right(fixture, "one", 20).await;
+    let never = TaskLease {
+        name: "never".to_owned(),
+        ..third.clone()
+    };
+    for (old, why) in [
+        (&first, "the same holder, two terms ago"),
+        (&second, "it was given back"),
+        (&never, "it was never taken"),
+    ] {
+        let refused = |result: Result<(), StoreError>| match result {
+            Err(StoreError::Refused(refusal)) => assert_eq!(refusal.code, "run_taken_over", "{why}"),
+            other => panic!("{why}: {other:?}"),
+        };
+        for late in [run(1), run(2)] {
+            refused(store.put_run(&late, old).await);
+        }
+        let other = vec![found(&key, MissedOrder, Reported)];
+        let recorded = store.record_discrepancies(run_id(2), other, at(25), old).await;
+        refused(recorded.map(|_| ()));
+        let closed = store
+            .close_discrepancies(run_id(2), std::slice::from_ref(&key), at(25), old)
+            .await;
+        refused(closed.map(|_| ()));
+    }
+    assert_eq!(must!(store.run(run_id(1)).await, "run"), Some(taken_up));
+    assert_eq!(must!(store.run(run_id(2)).await, "run"), None);
+    let page = PageRequest {
+        after: None,
+        limit: 9,
+    };
+    let all = DiscrepancyFilter::default();
+    let listed = must!(store.discrepancies(&all, page).await, "discrepancies");
+    assert_eq!(listed.items, kept, "nothing of it came in");
+    must!(store.put_run(&run(1), &third).await, "put_run");
+}
+
 pub(super) async fn runs_are_recorded_and_replaced(fixture: &Fixture) {
     let store = &fixture.store;
     assert_eq!(must!(store.run(run_id(1)).await, "run"), None);
+    let right = right(fixture, "one", 0).await;
     for number in 1..=7 {
-        must!(store.put_run(&run(number)).await, "put_run");
+        must!(store.put_run(&run(number), &right).await, "put_run");
     }
     let ended = Run {
         scope: RunScope {
@@ -229,7 +300,7 @@ pub(super) async fn runs_are_recorded_and_replaced(fixture: &Fixture) {
         place: json!({ "page": 7, "accounts": [1, 2] }),
         ..run(3)
     };
-    must!(store.put_run(&ended).await, "put_run");
+    must!(store.put_run(&ended, &right).await, "put_run");
     assert_eq!(must!(store.run(run_id(3)).await, "run"), Some(ended.clone()));
     let listed = all_pages!(2, |page| store.runs(page.clone()));
     let mut expected: Vec<Run> = (1..=7).rev().map(run).collect();
@@ -249,9 +320,10 @@ fn found(key: &OrderKey, kind: DiscrepancyKind, resolution: DiscrepancyResolutio
 }
 
 async fn recorded(fixture: &Fixture, run: u64, seconds: i64, found: Vec<Found>) -> Vec<Discrepancy> {
+    let right = right(fixture, "one", 0).await;
     let recorded = fixture
         .store
-        .record_discrepancies(run_id(run), found, at(seconds));
+        .record_discrepancies(run_id(run), found, at(seconds), &right);
     must!(recorded.await, "record_discrepancies")
 }
 
@@ -259,6 +331,7 @@ pub(super) async fn a_discrepancy_seen_again_is_the_same_one(fixture: &Fixture) 
     use DiscrepancyKind::{MissedOrder, NotDelivered};
     use DiscrepancyResolution::{AutoFixed, Gone, Reported, Review, Watched};
     let store = &fixture.store;
+    let right = right(fixture, "one", 0).await;
     let (one, other) = (order(1, "one"), order(2, "one"));
     let first = recorded(
         fixture,
@@ -310,7 +383,9 @@ pub(super) async fn a_discrepancy_seen_again_is_the_same_one(fixture: &Fixture) 
     // What the run saw stays open, what it looked at and did not see is gone, what it did not look at stays.
     let looked_at = [one.clone(), order(1, "never")];
     let closed = must!(
-        store.close_discrepancies(run_id(2), &looked_at, at(30)).await,
+        store
+            .close_discrepancies(run_id(2), &looked_at, at(30), &right)
+            .await,
         "close"
     );
     assert_eq!(closed, 1);
@@ -329,12 +404,16 @@ pub(super) async fn a_discrepancy_seen_again_is_the_same_one(fixture: &Fixture) 
     assert_eq!(told[0], expected[0], "last found first");
     assert!(expected.iter().all(|row| told.contains(row)), "{told:?}");
     let again = must!(
-        store.close_discrepancies(run_id(2), &looked_at, at(31)).await,
+        store
+            .close_discrepancies(run_id(2), &looked_at, at(31), &right)
+            .await,
         "close"
     );
     assert_eq!(again, 0, "what is closed stays closed");
     let closed = must!(
-        store.close_discrepancies(run_id(3), &looked_at, at(40)).await,
+        store
+            .close_discrepancies(run_id(3), &looked_at, at(40), &right)
+            .await,
         "close"
     );
     assert_eq!(closed, 1);
@@ -357,6 +436,7 @@ pub(super) async fn a_discrepancy_seen_again_is_the_same_one(fixture: &Fixture) 
 
 pub(super) async fn discrepancies_are_listed_and_counted(fixture: &Fixture) {
     let store = &fixture.store;
+    let right = right(fixture, "one", 0).await;
     let kinds = DiscrepancyKind::ALL;
     let resolutions = &DiscrepancyResolution::ALL[..4];
     let mut kept: Vec<Discrepancy> = Vec::new();
@@ -376,7 +456,7 @@ pub(super) async fn discrepancies_are_listed_and_counted(fixture: &Fixture) {
         .flat_map(|account| (0..6).map(move |number| order(account, &format!("order-{number}"))))
         .collect();
     let closed = must!(
-        store.close_discrepancies(run_id(9), &some, at(500)).await,
+        store.close_discrepancies(run_id(9), &some, at(500), &right).await,
         "close"
     );
     let mut expected_closed = 0;

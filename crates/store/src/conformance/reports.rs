@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::dump::all_pages;
 use super::forms::{account, at, claimed, done, due, line, order, receive, settle, simple, stock, take_in};
+use super::reconciliations::right;
 use super::{Fixture, must};
 use crate::contract::{SharedStore, Store};
 use crate::query::{Page, PageRequest};
@@ -119,6 +120,7 @@ pub(super) async fn figures_of_an_account_leave_out_the_others(fixture: &Fixture
 
 pub(super) async fn figures_tell_of_differences(fixture: &Fixture) {
     let store = &fixture.store;
+    let right = right(fixture, "one", 0).await;
     let found = |account_number, kind| Found {
         key: order(account_number, "any"),
         kind,
@@ -133,18 +135,18 @@ pub(super) async fn figures_tell_of_differences(fixture: &Fixture) {
         found(2, DiscrepancyKind::NotDelivered),
     ];
     must!(
-        store.record_discrepancies(run(1), both, at(10)).await,
+        store.record_discrepancies(run(1), both, at(10), &right).await,
         "record_discrepancies"
     );
     // The first is seen again, and the second is gone.
     let again = vec![found(1, DiscrepancyKind::NotDelivered)];
     must!(
-        store.record_discrepancies(run(2), again, at(5_000)).await,
+        store.record_discrepancies(run(2), again, at(5_000), &right).await,
         "record_discrepancies"
     );
     let gone = [order(2, "any")];
     must!(
-        store.close_discrepancies(run(2), &gone, at(5_000)).await,
+        store.close_discrepancies(run(2), &gone, at(5_000), &right).await,
         "close_discrepancies"
     );
     let all = must!(

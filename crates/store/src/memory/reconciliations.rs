@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_domain::discrepancy::{Discrepancy, DiscrepancyKind, DiscrepancyResolution, Found, Run, Watermark};
 use saldo_domain::ids::{OrderKey, RunId};
-use saldo_domain::view::OrderFile;
+use saldo_domain::view::{OrderFile, Refusal};
 
 use super::MemoryStore;
 use super::tables::Tables;
@@ -14,8 +14,9 @@ use crate::error::StoreError;
 use crate::query::{Page, PageRequest};
 use crate::reconciliations::{
     BoughtOrder, BoughtRange, DiscrepancyFilter, DiscrepancyPlace, Reconciliations, check_keys,
-    resolution_when_closed, seen,
+    resolution_when_closed, seen, taken_over,
 };
+use crate::tasks::TaskLease;
 
 #[async_trait]
 impl Reconciliations for MemoryStore {
@@ -43,8 +44,10 @@ impl Reconciliations for MemoryStore {
         Ok(())
     }
 
-    async fn put_run(&self, run: &Run) -> Result<(), StoreError> {
-        self.open()?.tables.runs.insert(run.id, run.clone());
+    async fn put_run(&self, run: &Run, under: &TaskLease) -> Result<(), StoreError> {
+        let tables = &mut self.open()?.tables;
+        tables.check_held(under)?;
+        tables.runs.insert(run.id, run.clone());
         Ok(())
     }
 
@@ -61,8 +64,10 @@ impl Reconciliations for MemoryStore {
         run: RunId,
         found: Vec<Found>,
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<Vec<Discrepancy>, StoreError> {
         let tables = &mut self.open()?.tables;
+        tables.check_held(under)?;
         Ok(found
             .into_iter()
             .map(|found| tables.record_discrepancy(run, found, now))
@@ -74,9 +79,12 @@ impl Reconciliations for MemoryStore {
         run: RunId,
         orders: &[OrderKey],
         now: Timestamp,
+        under: &TaskLease,
     ) -> Result<u64, StoreError> {
         check_keys(orders)?;
-        Ok(self.open()?.tables.close_discrepancies(run, orders, now))
+        let tables = &mut self.open()?.tables;
+        tables.check_held(under)?;
+        Ok(tables.close_discrepancies(run, orders, now))
     }
 
     async fn discrepancies(
@@ -95,6 +103,10 @@ impl Reconciliations for MemoryStore {
 }
 
 impl Tables {
+    fn check_held(&self, under: &TaskLease) -> Result<(), Refusal> {
+        self.is_held(under).then_some(()).ok_or_else(taken_over)
+    }
+
     fn touched_orders(&self, range: &BoughtRange, limit: usize) -> Vec<BoughtOrder> {
         let touched = self
             .orders

@@ -31,8 +31,7 @@ impl Tasks for MemoryStore {
 
     async fn put_task_state(&self, state: &TaskState, under: &TaskLease) -> Result<bool, StoreError> {
         let tables = &mut self.open()?.tables;
-        let kept = tables.leases.get(&under.name);
-        let is_held = kept.is_some_and(|kept| kept.is_held_under(under));
+        let is_held = tables.is_held(under);
         if is_held {
             tables.task_states.insert(state.name.clone(), state.clone());
         }
@@ -64,6 +63,12 @@ impl Tasks for MemoryStore {
 }
 
 impl Tables {
+    /// Whether a lease is its holder's, in the term in which it was taken.
+    pub(super) fn is_held(&self, under: &TaskLease) -> bool {
+        let kept = self.leases.get(&under.name);
+        kept.is_some_and(|kept| kept.is_held_under(under))
+    }
+
     fn take_lease(
         &mut self,
         name: &str,

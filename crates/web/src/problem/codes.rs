@@ -286,6 +286,12 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "That is final. Post the order again with a person's word to deduct it once more.",
     ),
     problem(
+        "run_taken_over",
+        409,
+        "Another instance goes on with the run",
+        "This one lost the right to compare both sides, and stopped. `GET /reconciliations` tells how the run ends.",
+    ),
+    problem(
         "shipped",
         409,
         "The goods were sent",
