@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saldo_domain::decide::TakeIn;
+use saldo_domain::decide::{Command, Outcome, TakeIn};
 use saldo_domain::form::parse_form;
 use saldo_domain::ids::OrderKey;
 use saldo_domain::view::Refusal;
 use saldo_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Caller, SyncResult};
+use crate::api::{Caller, Event, SyncResult};
 use crate::engine::Core;
 use crate::reading::{ReadError, Reader};
 use crate::service::StockSynchronizationService;
@@ -36,7 +36,11 @@ pub(crate) async fn take_in_by_id(
             let detail = format!("the orders service holds no order {key}");
             Err(Refusal::not_found("order_not_found", detail).into())
         }
-        Err(FetchError::Unreadable(detail)) => Err(Refusal::conflict("order_unreadable", detail).into()),
+        Err(FetchError::Unreadable(problem)) => {
+            ask_about(core, key, problem.clone()).await?;
+            let detail = format!("the service's copy of order {key} cannot be read: {problem}");
+            Err(Refusal::conflict("order_unreadable", detail).into())
+        }
         Err(FetchError::NotNow(reason)) => {
             tracing::info!(order = %key, reason, "the order cannot be fetched now; the wish is kept");
             core.store.put_wish(key, core.now()).await?;
@@ -44,6 +48,20 @@ pub(crate) async fn take_in_by_id(
             Ok(None)
         }
     }
+}
+
+/// Puts an order before a person whose copy cannot be read, as one is that is pulled: its sender may not ask again.
+async fn ask_about(core: &Core, key: &OrderKey, problem: String) -> Result<(), StoreError> {
+    let command = Command::AskAboutMalformed {
+        order: key.clone(),
+        detail: problem,
+    };
+    if let Outcome::Order(outcome) = core.store.execute(core.request(command)).await?
+        && let Some(id) = outcome.review
+    {
+        core.tell(Event::Review { id });
+    }
+    Ok(())
 }
 
 /// Fetches an order again because a person asked for it; when it cannot be taken in now, the wish is kept. Says whether
@@ -96,9 +114,7 @@ async fn fetch_in_turn(core: &Arc<Core>, key: &OrderKey) -> Result<Option<TakeIn
         let first = problems.first().map_or_else(String::new, |problem| {
             format!("{}: {}", problem.pointer, problem.message)
         });
-        FetchError::Unreadable(format!(
-            "the service's copy of order {key} cannot be read: {first}"
-        ))
+        FetchError::Unreadable(first)
     })?;
     let remote_flag = reader.read_flag(key).await?;
     Ok(Some(TakeIn {

@@ -126,6 +126,46 @@ fn a_wished_order_that_the_service_already_holds_as_deducted_is_put_before_a_per
 }
 
 #[test]
+fn a_wished_order_that_cannot_be_read_is_put_before_a_person_and_taken_in_once_it_can() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        let (now, later) = (order(1, 1), order(1, 2));
+        for key in [&now, &later] {
+            let mut form = stored_form(&key.order.to_string());
+            form["lineItems"][0]["quantity"] = json!("many");
+            world.remote.put_form(key, form);
+        }
+        let refused = world.saldo().take_in_by_id(now.clone(), &hasty()).await;
+        assert!(matches!(refused, Err(StoreError::Refused(refusal)) if refusal.code == "order_unreadable"));
+        assert_eq!(world.reviews(ReviewReason::Malformed).await.len(), 1);
+        // A wish that was kept has no sender who would hear of it.
+        world.set_mode(Mode::Refuses);
+        world
+            .saldo()
+            .take_in_by_id(later.clone(), &hasty())
+            .await
+            .unwrap();
+        world.set_mode(Mode::Up);
+        seconds(100).await;
+        assert_eq!(world.ledger.wishes(10).await.unwrap(), []);
+        let asked = world.reviews(ReviewReason::Malformed).await;
+        assert_eq!(asked.len(), 2);
+        assert!(
+            asked[0].details["error"].to_string().contains("quantity"),
+            "{asked:?}"
+        );
+        for key in [&now, &later] {
+            world.remote.put_form(key, stored_form(&key.order.to_string()));
+            world.saldo().take_in_by_id(key.clone(), &hasty()).await.unwrap();
+        }
+        seconds(30).await;
+        assert_eq!(world.stock().await, 1_000_000 - 2);
+        assert!(world.all_reviews().await.iter().all(|review| !review.is_open()));
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
 fn an_order_that_the_service_does_not_hold_is_refused() {
     simulate(async {
         let world = World::begin(Setup::default()).await;
