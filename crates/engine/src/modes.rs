@@ -65,9 +65,13 @@ pub(crate) async fn in_force(core: &Core) -> Result<Rollout, StoreError> {
 
 /// Whether a pulled order that nothing is known of would be taken in.
 pub(crate) fn is_ours(core: &Core, rollout: &Rollout, key: &OrderKey, bought_at: Option<Timestamp>) -> bool {
+    !is_before(core, rollout, key, bought_at) && rollout.acting(key) == Acting::On
+}
+
+/// Whether a moment lies before the one from which on a pulled order is Saldo's.
+pub(crate) fn is_before(core: &Core, rollout: &Rollout, key: &OrderKey, moment: Option<Timestamp>) -> bool {
     let begins_at = rollout.begins_at(key, core.settings.start_from);
-    let is_before = bought_at
+    moment
         .zip(begins_at)
-        .is_some_and(|(bought, begin)| bought < begin);
-    !is_before && rollout.acting(key) == Acting::On
+        .is_some_and(|(moment, begin)| moment < begin)
 }

@@ -142,6 +142,8 @@ impl Lander<'_> {
         let copy = match row.copy {
             Ok(copy) => copy,
             Err(_) if file.is_some() => return Wanted::Nothing,
+            // Stored before the beginning, it was bought before: it is the old way's, whatever it says.
+            Err(_) if modes::is_before(core, self.rollout, key, row.stored_at) => return Wanted::Nothing,
             Err(problems) => {
                 let first = problems.first().map_or_else(String::new, |problem| {
                     format!("{}: {}", problem.pointer, problem.message)

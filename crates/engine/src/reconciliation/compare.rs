@@ -75,10 +75,14 @@ impl Row {
         }
     }
 
+    /// When it was bought. Of a copy that cannot be read it is known that it was bought before it was stored.
     fn bought_at(&self) -> Option<Timestamp> {
-        let copy = self.copy.as_ref().and_then(|copy| copy.as_ref().ok());
         let known = self.file.as_ref().and_then(|file| file.order.bought_at);
-        copy.and_then(|copy| copy.bought_at).or(known)
+        match &self.copy {
+            Some(Ok(copy)) => copy.bought_at.or(known),
+            Some(Err(_)) => known.or(self.stored_at),
+            None => known,
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which part of a list is read: from the watermark on, with what lies shortly before it, and all of it once a day.
 
-use saldo_domain::discrepancy::DiscrepancyKind::{MissedOrder, NotDelivered};
+use jiff::SignedDuration;
+use saldo_domain::discrepancy::DiscrepancyKind::{Malformed, MissedOrder, NotDelivered};
 use saldo_domain::discrepancy::DiscrepancyResolution::AutoFixed;
+use saldo_domain::review::{Review, ReviewReason, Subject};
 use saldo_engine::settings::Settings;
 use saldo_engine::{Caller, ReconciliationRequest, ReconciliationResult};
 use serde_json::json;
@@ -164,5 +166,45 @@ fn a_date_that_cannot_be_right_does_not_carry_the_watermark_beyond_what_is_to_co
         assert!(world.is_deducted(&order(1, 3)).await);
         assert_eq!(world.stock().await, 1_000_000 - 3);
         world.assert_at_rest().await;
+    });
+}
+
+#[test]
+fn what_cannot_be_read_and_was_stored_before_the_beginning_is_put_before_nobody() {
+    simulate(async {
+        let began_at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        let begin = began_at - SignedDuration::from_hours(1);
+        let mut world = World::without_engine(setup(Settings {
+            start_from: Some(begin),
+            ..polling()
+        }))
+        .await;
+        let (old, new) = (order(1, 1), order(1, 2));
+        for (key, minutes) in [(&old, -1), (&new, 1)] {
+            world.buy(key, 60 - minutes);
+            let stored_at = begin + SignedDuration::from_mins(minutes);
+            world.remote.change_form(key, |form| {
+                form["lineItems"] = json!([]);
+                // As the service writes it: UTC, without saying so.
+                form["db_created_at"] = json!(stored_at.to_string().trim_end_matches('Z'));
+            });
+        }
+        world.start();
+        seconds(100).await;
+        let asked = |reviews: Vec<Review>| -> Vec<Subject> {
+            reviews.into_iter().map(|review| review.subject).collect()
+        };
+        let expected = [Subject::Order(new.clone())];
+        assert_eq!(asked(world.reviews(ReviewReason::Malformed).await), expected);
+        let result = world.reconcile().await;
+        assert_eq!(
+            found(&result),
+            [(
+                Malformed,
+                saldo_domain::discrepancy::DiscrepancyResolution::Review
+            )],
+            "{result:?}"
+        );
+        assert_eq!(asked(world.all_reviews().await), expected);
     });
 }
