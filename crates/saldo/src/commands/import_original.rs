@@ -146,7 +146,7 @@ impl Import<'_> {
             lines,
             "import of the original's stock",
             dry_run,
-            message,
+            spinner(message),
         )
         .await
         .map(Some)

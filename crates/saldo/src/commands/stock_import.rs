@@ -63,8 +63,7 @@ pub(crate) struct Arguments {
 
 /// Imports it.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<End> {
-    let progress = progress();
-    progress.set_message("reading the file");
+    let progress = progress(1, "reading the file");
     let hints = Hints {
         encoding: arguments.encoding.clone(),
         sheet: arguments.sheet.clone(),
@@ -122,7 +121,8 @@ async fn book(
     arguments: &Arguments,
     output: Output,
 ) -> anyhow::Result<End> {
-    let preview = send(door, lines, reason, true, "comparing with the balances").await?;
+    let comparing = progress(2, "comparing with the balances");
+    let preview = send(door, lines, reason, true, comparing).await?;
     let changes = ["/new", "/raised", "/lowered"].map(|path| count(&preview, path));
     let changes: u64 = changes.iter().sum();
     if arguments.dry_run {
@@ -137,7 +137,7 @@ async fn book(
         }
     }
     // Also where all is the same: that stock was counted is what switching on asks for.
-    let done = send(door, lines, reason, false, "booking").await?;
+    let done = send(door, lines, reason, false, progress(3, "booking")).await?;
     output.show(&done, |done| {
         let operations = list_at(done, "/operation_ids");
         let ids: Vec<&str> = operations.iter().filter_map(Value::as_str).collect();
@@ -160,10 +160,8 @@ pub(crate) async fn send(
     lines: &[Line],
     reason: &str,
     dry_run: bool,
-    message: &'static str,
+    progress: ProgressBar,
 ) -> anyhow::Result<Value> {
-    let progress = progress();
-    progress.set_message(message);
     let mut body = String::with_capacity(lines.len() * 64);
     for line in lines {
         body.push_str(&line.json().to_string());
@@ -222,15 +220,16 @@ pub(crate) fn agreed(question: &str) -> anyhow::Result<bool> {
     Ok(["y", "yes", "t", "tak", "д", "да"].contains(&answer.as_str()))
 }
 
-fn progress() -> ProgressBar {
+/// How far an import is: each of its three steps is one piece of work, and the last one a single transaction.
+fn progress(step: u64, message: &'static str) -> ProgressBar {
     if !is_watched() {
         return ProgressBar::hidden();
     }
-    let spinner = ProgressBar::new_spinner();
-    spinner.enable_steady_tick(std::time::Duration::from_millis(100));
-    match ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-        Ok(style) => spinner.with_style(style),
-        Err(_) => spinner,
+    let bar = ProgressBar::new(3).with_position(step - 1).with_message(message);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    match ProgressStyle::with_template("{spinner} {bar:24} {pos} of {len} done; {msg} ({elapsed})") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 
