@@ -459,7 +459,7 @@ impl<'a> Draft<'a> {
         };
         for (key, mut file) in std::mem::take(&mut self.files) {
             let before = self.view.order(&key)?;
-            if before != Some(&file) {
+            if before != Some(&file) && !is_only_claimed(before, &file) {
                 file.order.updated_at = self.now;
             }
             let Some(mut change) = FileChange::between(before, file) else {
@@ -483,4 +483,14 @@ impl<'a> Draft<'a> {
         crate::invariants::check_changes(self.view, &changes).map_err(Stop::Defect)?;
         Ok(changes)
     }
+}
+
+/// Whether nothing happened to an order but that a worker took its delivery up: what becomes of that is told when it
+/// ends, and until then the order's own row stays as it is.
+fn is_only_claimed(before: Option<&OrderFile>, after: &OrderFile) -> bool {
+    let lease = |file: &OrderFile| file.delivery.as_ref().and_then(|delivery| delivery.lease.clone());
+    before.is_some_and(|before| {
+        let now = lease(after);
+        before.order == after.order && now.is_some() && now != lease(before)
+    })
 }

@@ -142,7 +142,7 @@ pub struct Order {
     pub answered: Vec<ReviewReason>,
     /// When Saldo first heard of it.
     pub created_at: Timestamp,
-    /// When anything here last changed.
+    /// When anything of it last changed. That a worker took its delivery up is no change: how that ended is.
     pub updated_at: Timestamp,
 }
 

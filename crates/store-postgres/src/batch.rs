@@ -1,11 +1,13 @@
 //! One transaction for many requests: locked and loaded together, decided one after the other, written together.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use saldo_domain::changes::Changes;
+use jiff::Timestamp;
+use saldo_domain::changes::{Changes, DeliveryChange};
 use saldo_domain::decide::{Outcome, Request, decide, first_keys};
-use saldo_domain::ids::{IdSource, OperationId, ReviewId};
+use saldo_domain::ids::{AccountId, IdSource, OperationId, ReviewId};
 use saldo_domain::policy::Policy;
 use saldo_domain::view::{Key, Row, Stop, View};
 use saldo_store::StoreError;
@@ -19,6 +21,7 @@ use crate::load::{Before, Tokens, Wanted, load, owners};
 use crate::locks::{self, Held, Names, add_names, at_the_beginning, mapping_name, order_name};
 use crate::options::PostgresOptions;
 use crate::pending::Pending;
+use crate::queue::Queue;
 use crate::session::{Session, Step};
 use crate::sql::{get, typed, values};
 use crate::transaction::Mark;
@@ -51,11 +54,23 @@ pub(crate) struct Batch<'b> {
     pub(crate) policy: &'b Policy,
     pub(crate) ids: &'b Mutex<RewindingIds>,
     pub(crate) options: &'b PostgresOptions,
+    pub(crate) queue: &'b Queue,
     view: View,
     held: Held,
     tokens: Tokens,
     pending: Pending,
     moves: UncommittedMoves,
+    /// When the deliveries are due that were stored.
+    due: Due,
+}
+
+/// When the earliest delivery of an account is due.
+pub(crate) type Due = BTreeMap<AccountId, Timestamp>;
+
+/// What is to be told of a transaction once it is committed.
+pub(crate) struct Committed {
+    pub(crate) moves: UncommittedMoves,
+    pub(crate) due: Due,
 }
 
 /// The keys that one decision asked for and did not find.
@@ -71,7 +86,7 @@ impl From<Hungry> for StoreError {
 struct TrialIds;
 
 impl IdSource for TrialIds {
-    fn next(&mut self, _: jiff::Timestamp) -> Uuid {
+    fn next(&mut self, _: Timestamp) -> Uuid {
         Uuid::max()
     }
 }
@@ -87,17 +102,20 @@ impl<'b> Batch<'b> {
         policy: &'b Policy,
         ids: &'b Mutex<RewindingIds>,
         options: &'b PostgresOptions,
+        queue: &'b Queue,
     ) -> Self {
         Self {
             session,
             policy,
             ids,
             options,
+            queue,
             view: View::default(),
             held: Held::default(),
             tokens: Tokens::new(),
             pending: Pending::default(),
             moves: UncommittedMoves::default(),
+            due: Due::new(),
         }
     }
 
@@ -151,6 +169,7 @@ impl<'b> Batch<'b> {
                     }
                     self.pending.add(&changes);
                     self.moves.add(&changes);
+                    self.note_due(&changes);
                     self.view.apply(changes);
                     return Ok(Ok(outcome));
                 }
@@ -167,6 +186,15 @@ impl<'b> Batch<'b> {
         Ok(Err(StoreError::Defect(format!(
             "a decision stopped {LOADS_MAX} times for missing rows"
         ))))
+    }
+
+    fn note_due(&mut self, changes: &Changes) {
+        for change in &changes.files {
+            if let (DeliveryChange::Put, Some(delivery)) = (change.delivery, &change.after.delivery) {
+                let due_at = self.due.entry(delivery.key.account).or_insert(delivery.due_at);
+                *due_at = delivery.due_at.min(*due_at);
+            }
+        }
     }
 
     fn try_to_decide(&mut self, request: &Request) -> Result<(Changes, Outcome), Undecided<Hungry>> {
@@ -219,7 +247,7 @@ impl<'b> Batch<'b> {
         }
         self.held.add(&missing);
         for list in &wanted.lists {
-            let orders = lists::list(self.session, list, &mut self.held).await?;
+            let orders = lists::list(self.session, list, &mut self.held, (self.queue, &self.due)).await?;
             self.view.insert(Row::List(list.clone(), orders));
         }
         Ok(())
@@ -278,10 +306,13 @@ impl<'b> Batch<'b> {
         write(self.session, pending, &mut self.tokens, None).await
     }
 
-    /// Writes the rest, and marks the transaction. Says what became of operations.
-    pub(crate) async fn finish(mut self, mark: Mark) -> Result<UncommittedMoves, Failure> {
+    /// Writes the rest, and marks the transaction. Says what is to be told once it is committed.
+    pub(crate) async fn finish(mut self, mark: Mark) -> Result<Committed, Failure> {
         write(self.session, self.pending, &mut self.tokens, Some(mark)).await?;
-        Ok(self.moves)
+        Ok(Committed {
+            moves: self.moves,
+            due: self.due,
+        })
     }
 }
 

@@ -89,7 +89,8 @@ fn failed(failure: Failure) -> CopyError {
 /// A connection of its own, to a server that may be trusted with a ledger.
 async fn open(url: &str, options: &PostgresOptions) -> Result<Session, CopyError> {
     let address = Address::parse(url)?;
-    let session = Sessions::new(&address, options)?.take().await.map_err(failed)?;
+    let mut session = Sessions::new(&address, options)?.take().await.map_err(failed)?;
+    session.prepare_nothing();
     server::check(&session, options).await.map_err(failed)?;
     Ok(session)
 }
@@ -261,7 +262,7 @@ async fn insert(session: &Session, batch: &Batch) -> Result<(), Failure> {
     let table = batch.table;
     let extra = match table.name {
         // What has a place or a name only here.
-        "delivery" => ", lock_name",
+        "delivery" => ", lock_name, queued_at",
         "stock_count" => ", number",
         _ => "",
     };
@@ -274,7 +275,7 @@ async fn insert(session: &Session, batch: &Batch) -> Result<(), Failure> {
             push_value(&mut text, value);
         }
         match table.name {
-            "delivery" => text.push_str(&format!("\t{}", lock_name_of(row)?)),
+            "delivery" => text.push_str(&format!("\t{}\t{}", lock_name_of(row)?, due_at_of(row)?)),
             "stock_count" => text.push_str("\t1"),
             _ => {}
         }
@@ -309,6 +310,14 @@ fn lock_name_of(row: &Row) -> Result<i64, Failure> {
         account: AccountId::new(*account),
         order,
     }))
+}
+
+/// When a delivery is due.
+fn due_at_of(row: &Row) -> Result<i64, Failure> {
+    match row.as_slice() {
+        [_, _, Value::Integer(due_at), ..] => Ok(*due_at),
+        _ => Err(Failure::Corrupt("a delivery is not due at any moment".to_owned())),
+    }
 }
 
 /// A value in the text format of `COPY`.

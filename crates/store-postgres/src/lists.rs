@@ -7,29 +7,34 @@ use saldo_domain::stock::{OfferKey, StockKey};
 use saldo_domain::view::{DueRequest, ListKey, Place};
 use saldo_store::rows;
 use saldo_store::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::batch::Due;
 use crate::failure::Failure;
 use crate::locks::{Held, Names, order_name};
+use crate::queue::Queue;
 use crate::session::Session;
-use crate::sql::{id, moment, number, row_limit, stored, values};
+use crate::sql::{get, id, number, optional_moment, row_limit, stored, values};
 
 /// The most SKUs that are named as waited for although there is stock.
 const WAITING_WITH_STOCK_MAX: i64 = 100;
 /// Failed operations that are read at once to find their orders.
 const FAILED_READ_MAX: i64 = 1_000;
 
-/// The orders of a list. Those that are due are locked, which is told to `held`.
+/// The orders of a list. Those that are due are locked, which is told to `held`; they are looked for from where the queue
+/// is known to begin, or from what this transaction itself has made due.
 pub(crate) async fn list(
     session: &Session,
     list: &ListKey,
     held: &mut Held,
+    queue: (&Queue, &Due),
 ) -> Result<Vec<OrderKey>, Failure> {
     match list {
         ListKey::Due {
             request,
             stranded_after,
-        } => due(session, request, *stranded_after, held).await,
+        } => due(session, request, *stranded_after, held, queue).await,
         ListKey::AwaitingStock(key, after) => awaiting_stock(session, key, after.as_ref()).await,
         ListKey::AwaitingOffer(offer, after) => awaiting_offer(session, offer, after.as_ref()).await,
         ListKey::OwedSince { account, before } => owed_since(session, *account, *before).await,
@@ -39,43 +44,92 @@ pub(crate) async fn list(
     }
 }
 
-/// Accounts that owe anything, each with how many of its deliveries are due, counted to a bound: those due by the
-/// clock, and those so late that a clock was set back.
-const DUE_ACCOUNTS: &str = "WITH RECURSIVE owing (account) AS ( \
-         (SELECT account FROM saldo.delivery ORDER BY account LIMIT 1) UNION ALL \
-         SELECT (SELECT later.account FROM saldo.delivery AS later WHERE later.account > owing.account \
-             ORDER BY later.account LIMIT 1) FROM owing WHERE owing.account IS NOT NULL) \
-     SELECT account, \
-         (SELECT count(*) FROM (SELECT 1 FROM saldo.delivery AS due WHERE due.account = owing.account \
-             AND due.due_at <= $1 LIMIT $3) AS counted), \
-         (SELECT count(*) FROM (SELECT 1 FROM saldo.delivery AS due WHERE due.account = owing.account \
-             AND due.due_at > $2 LIMIT $3) AS counted) \
-     FROM owing WHERE account IS NOT NULL";
+/// Accounts that owe anything, found by skipping from one to the next along the index, each with the place of its first
+/// delivery in the queue.
+macro_rules! all_owing {
+    () => {
+        "WITH RECURSIVE owing (account, first) AS ( \
+             (SELECT account, queued_at FROM saldo.delivery ORDER BY account, queued_at LIMIT 1) UNION ALL \
+             SELECT later.account, later.queued_at FROM owing CROSS JOIN LATERAL ( \
+                 SELECT delivery.account, delivery.queued_at FROM saldo.delivery \
+                 WHERE delivery.account > owing.account \
+                 ORDER BY delivery.account, delivery.queued_at LIMIT 1) AS later) "
+    };
+}
+
+/// The same of accounts that are known to owe something, each looked for from where its queue began before.
+macro_rules! known_owing {
+    ($accounts:literal, $places:literal) => {
+        concat!(
+            "WITH owing (account, first) AS ( \
+                 SELECT known.account, later.queued_at FROM unnest(",
+            $accounts,
+            "::uuid[], ",
+            $places,
+            "::bigint[]) AS known (account, place) CROSS JOIN LATERAL ( \
+                 SELECT queued_at FROM saldo.delivery \
+                 WHERE delivery.account = known.account AND delivery.queued_at >= known.place \
+                 ORDER BY delivery.queued_at LIMIT 1) AS later) "
+        )
+    };
+}
+
+/// Whether a delivery is due, by the clock or because it is due so late that a clock was set back. What is leased stands
+/// in the queue where it stood, and is not due; there is as much of it as is under way.
+macro_rules! is_due {
+    ($now:literal, $stranded_after:literal) => {
+        concat!("(due.due_at <= ", $now, " OR due.due_at > ", $stranded_after, ")")
+    };
+}
+
+/// How many deliveries of each account are due, counted to a bound: those whose place in the queue has come, and those
+/// with a place so late that a clock was set back.
+macro_rules! count_due {
+    () => {
+        concat!(
+            "SELECT account, \
+                 (SELECT count(*) FROM (SELECT 1 FROM saldo.delivery AS due WHERE due.account = owing.account \
+                     AND due.queued_at BETWEEN owing.first AND $1 AND ",
+            is_due!("$1", "$2"),
+            " LIMIT $3) AS counted), \
+                 (SELECT count(*) FROM (SELECT 1 FROM saldo.delivery AS due WHERE due.account = owing.account \
+                     AND due.queued_at > $2 LIMIT $3) AS counted), \
+                 first FROM owing"
+        )
+    };
+}
+const DUE_OF_ALL: &str = concat!(all_owing!(), count_due!());
+const DUE_OF_KNOWN: &str = concat!(known_owing!("$4", "$5"), count_due!());
 
 /// The due deliveries of accounts, the longest due first, passing over those at work: their orders are locked by
-/// another transaction, or their rows are. What is found is locked, in both ways; nothing is waited for.
+/// another transaction, or their rows are. What is found is locked, in both ways; nothing is waited for. The lock is
+/// tried only for what is due: it is held until the end.
 macro_rules! lock_due {
-    ($condition:literal) => {
+    ($place:literal) => {
         concat!(
-            "SELECT found.account, found.order_id FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY \
-             AS turn (account, count_max, place) CROSS JOIN LATERAL ( \
+            "SELECT found.account, found.order_id FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) \
+             WITH ORDINALITY AS turn (account, count_max, first, place) CROSS JOIN LATERAL ( \
                  SELECT due.account, due.order_id, due.due_at FROM saldo.delivery AS due \
                  WHERE due.account = turn.account AND ",
-            $condition,
-            " AND pg_try_advisory_xact_lock(due.lock_name) \
-                 ORDER BY due.due_at, due.order_id LIMIT turn.count_max FOR UPDATE SKIP LOCKED) AS found \
+            $place,
+            " AND CASE WHEN ",
+            is_due!("$4", "$5"),
+            " THEN pg_try_advisory_xact_lock(due.lock_name) ELSE false END \
+                 ORDER BY due.queued_at, due.order_id LIMIT turn.count_max FOR UPDATE SKIP LOCKED) AS found \
              ORDER BY turn.place, found.due_at, found.order_id"
         )
     };
 }
-const LOCK_DUE: &str = lock_due!("due.due_at <= $3");
-const LOCK_STRANDED: &str = lock_due!("due.due_at > $3");
+const LOCK_DUE: &str = lock_due!("due.queued_at BETWEEN turn.first AND $4");
+const LOCK_STRANDED: &str = lock_due!("due.queued_at > $5");
 
 /// What is due of an account.
 struct DueAccount {
     account: AccountId,
     due: usize,
     stranded: usize,
+    /// Where its queue begins.
+    first: i64,
 }
 
 async fn due(
@@ -83,15 +137,14 @@ async fn due(
     request: &DueRequest,
     stranded_after: Timestamp,
     held: &mut Held,
+    queue: (&Queue, &Due),
 ) -> Result<Vec<OrderKey>, Failure> {
     let per_account_max = request.per_account_max.min(request.count_max);
-    let accounts = due_accounts(session, request, stranded_after, per_account_max).await?;
+    let accounts = due_accounts(session, request, stranded_after, per_account_max, queue).await?;
     let turns = share_out(&accounts, per_account_max, request.count_max);
-    let mut orders = lock_due(session, LOCK_DUE, &turns, request.now, |turn| turn.due).await?;
-    let stranded = lock_due(session, LOCK_STRANDED, &turns, stranded_after, |turn| {
-        turn.stranded
-    })
-    .await?;
+    let moments = (stored(request.now), stored(stranded_after));
+    let mut orders = lock_due(session, LOCK_DUE, &turns, moments, |turn| turn.due).await?;
+    let stranded = lock_due(session, LOCK_STRANDED, &turns, moments, |turn| turn.stranded).await?;
     for (of_account, stranded) in orders.iter_mut().zip(stranded) {
         of_account.extend(stranded);
     }
@@ -108,24 +161,34 @@ async fn due_accounts(
     request: &DueRequest,
     stranded_after: Timestamp,
     per_account_max: usize,
+    (queue, own): (&Queue, &Due),
 ) -> Result<Vec<DueAccount>, Failure> {
-    let mut accounts = session
-        .many(
-            DUE_ACCOUNTS,
-            values![
-                stored(request.now),
-                stored(stranded_after),
-                row_limit(per_account_max)
-            ],
-            |row| {
-                Ok(DueAccount {
-                    account: id(row, 0, AccountId::new)?,
-                    due: number(row, 1)?,
-                    stranded: number(row, 2)?,
-                })
-            },
-        )
-        .await?;
+    let search = queue.search(own.iter().map(|(account, due_at)| (*account, stored(*due_at))));
+    let (now, stranded_after, bound) = (
+        stored(request.now),
+        stored(stranded_after),
+        row_limit(per_account_max),
+    );
+    let read = |row: &Row| {
+        Ok(DueAccount {
+            account: id(row, 0, AccountId::new)?,
+            due: number(row, 1)?,
+            stranded: number(row, 2)?,
+            first: get(row, 3)?,
+        })
+    };
+    let mut accounts = match search.places() {
+        None => {
+            let values = values![now, stranded_after, bound];
+            session.many(DUE_OF_ALL, values, read).await?
+        }
+        Some((known, places)) => {
+            let known: Vec<Uuid> = known.iter().map(|account| account.as_uuid()).collect();
+            let values = values![now, stranded_after, bound, known, places];
+            session.many(DUE_OF_KNOWN, values, read).await?
+        }
+    };
+    search.found(accounts.iter().map(|found| (found.account, found.first)));
     accounts.retain(|found| found.due + found.stranded > 0 && takes_part(request, found.account));
     accounts.sort_by_key(|found| {
         let had_its_turn = request.after_account.is_some_and(|last| found.account <= last);
@@ -151,6 +214,7 @@ fn share_out(accounts: &[DueAccount], per_account_max: usize, count_max: usize) 
         account: found.account,
         due: found.due.min(share),
         stranded: share - found.due.min(share),
+        first: found.first,
     };
     accounts.iter().zip(shares).map(take).collect()
 }
@@ -159,7 +223,7 @@ async fn lock_due(
     session: &Session,
     sql: &str,
     turns: &[DueAccount],
-    moment: Timestamp,
+    (now, stranded_after): (i64, i64),
     count: impl Fn(&DueAccount) -> usize,
 ) -> Result<Vec<Vec<OrderKey>>, Failure> {
     let mut orders: Vec<Vec<OrderKey>> = turns.iter().map(|_| Vec::new()).collect();
@@ -168,8 +232,13 @@ async fn lock_due(
         return Ok(orders);
     }
     let accounts: Vec<Uuid> = turns.iter().map(|turn| turn.account.as_uuid()).collect();
+    let firsts: Vec<i64> = turns.iter().map(|turn| turn.first).collect();
     let found = session
-        .many(sql, values![accounts, counts, stored(moment)], rows::order_key)
+        .many(
+            sql,
+            values![accounts, counts, firsts, now, stranded_after],
+            rows::order_key,
+        )
         .await?;
     for order in found {
         let place = turns.iter().position(|turn| turn.account == order.account);
@@ -334,26 +403,46 @@ async fn unpaid_under(session: &Session, review: ReviewId) -> Result<Vec<OrderKe
         .await
 }
 
+/// Of each account the place of its first delivery, and when one is due next: the first that is not leased, unless one
+/// is that stands before it and comes back earlier.
+macro_rules! next_due {
+    () => {
+        "SELECT owing.account, owing.first, least(waiting.due_at, (SELECT min(leased.due_at) \
+             FROM saldo.delivery AS leased WHERE leased.account = owing.account \
+             AND leased.queued_at BETWEEN owing.first AND coalesce(waiting.due_at, 9223372036854775807) \
+             AND leased.lease_token IS NOT NULL)) \
+         FROM owing LEFT JOIN LATERAL (SELECT due_at FROM saldo.delivery \
+             WHERE delivery.account = owing.account AND delivery.queued_at >= owing.first \
+             AND delivery.lease_token IS NULL ORDER BY delivery.queued_at LIMIT 1) AS waiting ON true"
+    };
+}
+
 /// When the next delivery is due of accounts that are not excluded.
 pub(crate) async fn next_due(
     session: &Session,
     excluded: &[AccountId],
+    queue: &Queue,
 ) -> Result<Option<Timestamp>, Failure> {
-    let excluded: Vec<Uuid> = excluded.iter().map(|account| account.as_uuid()).collect();
-    session
-        .one(
-            "WITH RECURSIVE owing (account) AS ( \
-                 (SELECT account FROM saldo.delivery ORDER BY account LIMIT 1) UNION ALL \
-                 SELECT (SELECT later.account FROM saldo.delivery AS later WHERE later.account > owing.account \
-                     ORDER BY later.account LIMIT 1) FROM owing WHERE owing.account IS NOT NULL) \
-             SELECT due.due_at FROM owing CROSS JOIN LATERAL ( \
-                 SELECT due_at FROM saldo.delivery WHERE delivery.account = owing.account \
-                 ORDER BY due_at LIMIT 1) AS due \
-             WHERE owing.account <> ALL ($1::uuid[]) ORDER BY due.due_at LIMIT 1",
-            values![excluded],
-            |row| moment(row, 0),
-        )
-        .await
+    const OF_ALL: &str = concat!(all_owing!(), next_due!());
+    const OF_KNOWN: &str = concat!(known_owing!("$1", "$2"), next_due!());
+    let search = queue.search([]);
+    let read = |row: &Row| {
+        let (account, first): (_, i64) = (id(row, 0, AccountId::new)?, get(row, 1)?);
+        Ok((account, first, optional_moment(row, 2)?))
+    };
+    let owing = match search.places() {
+        None => session.many(OF_ALL, &[], read).await?,
+        Some((known, places)) => {
+            let known: Vec<Uuid> = known.iter().map(|account| account.as_uuid()).collect();
+            session.many(OF_KNOWN, values![known, places], read).await?
+        }
+    };
+    search.found(owing.iter().map(|(account, first, _)| (*account, *first)));
+    Ok(owing
+        .into_iter()
+        .filter(|(account, ..)| !excluded.contains(account))
+        .filter_map(|(_, _, due_at)| due_at)
+        .min())
 }
 
 /// SKUs that are waited for although there is stock, found by skipping from one SKU to the next.

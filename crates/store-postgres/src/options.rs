@@ -5,8 +5,11 @@
 pub struct PostgresOptions {
     /// Connections to the database, for reading and writing together.
     pub connections: usize,
-    /// Transactions that write at the same time; each takes up all requests that wait.
+    /// Transactions that write at the same time, besides those of deliveries; each takes up all requests that wait.
     pub writers: usize,
+    /// Transactions that claim deliveries and record how they ended. They move no stock, so that they wait neither for
+    /// those that do nor for each other, and more of them make use of the time in which one waits for the disk.
+    pub delivery_writers: usize,
     /// Requests that may wait for a writer; more are answered with `Busy`.
     pub waiting_requests_max: usize,
     /// Requests that one transaction may hold.
@@ -25,6 +28,9 @@ pub struct PostgresOptions {
     /// How long a transaction may stand idle before the server ends it, in milliseconds: what a paused instance
     /// can hold up the others for. Shorter than the wait for a lock.
     pub idle_milliseconds_max: u64,
+    /// How long due deliveries are looked for only from where the queue began before, in milliseconds. What another
+    /// instance stores late before that place is found after it.
+    pub queue_known_milliseconds: u64,
     /// Accepts a server that may lose what it acknowledged: for tests, and for whoever says so.
     pub allow_unsafe_durability: bool,
     /// Sends every statement with its text, and prepares none: for poolers that do not keep prepared statements.
@@ -37,6 +43,7 @@ impl Default for PostgresOptions {
         Self {
             connections: 10,
             writers: 2,
+            delivery_writers: 3,
             waiting_requests_max: 4_096,
             batch_requests_max: 256,
             locks_max: 1_500,
@@ -45,6 +52,7 @@ impl Default for PostgresOptions {
             lock_milliseconds_max: 10_000,
             statement_milliseconds_max: 30_000,
             idle_milliseconds_max: 5_000,
+            queue_known_milliseconds: 1_000,
             allow_unsafe_durability: false,
             unprepared: false,
         }

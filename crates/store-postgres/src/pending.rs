@@ -18,6 +18,9 @@ use uuid::Uuid;
 pub(crate) struct Upsert<T> {
     pub(crate) row: T,
     pub(crate) is_new: bool,
+    /// Whether more of it is different than a step of a delivery changes: of an order more than what was confirmed of its
+    /// flag, of an operation what it moves, too.
+    pub(crate) is_whole: bool,
 }
 
 /// An order with the operations to add to it.
@@ -61,7 +64,7 @@ impl Pending {
             self.line_holders.insert(line.clone(), Some(holder.clone()));
         }
         for change in &changes.adjustments {
-            self.add_operation(&change.operation, change.is_new);
+            self.add_operation(&change.operation, change.is_new, true);
         }
         self.movements.extend(changes.movements.iter().cloned());
         for balance in &changes.balances {
@@ -102,13 +105,14 @@ impl Pending {
             let operation = &change.after.operations[changed.position];
             // A finished operation that a decision brought back into the file looks new to the file, but is stored.
             let is_new = changed.is_new && is_new(operation);
-            self.add_operation(operation, is_new);
+            self.add_operation(operation, is_new, changed.lines_changed);
             if is_new {
                 new_operations.push(operation.id.as_uuid());
             }
         }
         if change.order != RowChange::Same || !new_operations.is_empty() {
-            self.add_order(order, change.order == RowChange::New, &new_operations);
+            let is_whole = !change.only_confirmed || !new_operations.is_empty();
+            self.add_order(order, change.order == RowChange::New, is_whole, &new_operations);
         }
         if change.awaited_changed {
             let before = change.order != RowChange::New;
@@ -129,9 +133,10 @@ impl Pending {
         }
     }
 
-    fn add_order(&mut self, order: &Order, is_new: bool, new_operations: &[Uuid]) {
+    fn add_order(&mut self, order: &Order, is_new: bool, is_whole: bool, new_operations: &[Uuid]) {
         match self.orders.get_mut(&order.key) {
             Some(pending) => {
+                pending.is_whole |= is_whole;
                 pending.row.order = order.clone();
                 pending.row.new_operations.extend(new_operations);
             }
@@ -140,17 +145,30 @@ impl Pending {
                     order: order.clone(),
                     new_operations: new_operations.to_vec(),
                 };
-                self.orders.insert(order.key.clone(), Upsert { row, is_new });
+                let pending = Upsert {
+                    row,
+                    is_new,
+                    is_whole,
+                };
+                self.orders.insert(order.key.clone(), pending);
             }
         }
     }
 
-    fn add_operation(&mut self, operation: &Operation, is_new: bool) {
+    fn add_operation(&mut self, operation: &Operation, is_new: bool, is_whole: bool) {
         match self.operations.get_mut(&operation.id) {
-            Some(pending) => pending.row = operation.clone(),
+            Some(pending) => {
+                pending.is_whole |= is_whole;
+                pending.row = operation.clone();
+            }
             None => {
                 let row = operation.clone();
-                self.operations.insert(operation.id, Upsert { row, is_new });
+                let pending = Upsert {
+                    row,
+                    is_new,
+                    is_whole,
+                };
+                self.operations.insert(operation.id, pending);
             }
         }
     }

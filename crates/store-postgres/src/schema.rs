@@ -32,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0005_instances",
         sql: include_str!("../migrations/0005_instances.sql"),
     },
+    Migration {
+        name: "0006_queue",
+        sql: include_str!("../migrations/0006_queue.sql"),
+    },
 ];
 
 /// How long an instance waits for another one that migrates.

@@ -152,6 +152,11 @@ impl Session {
         self.answer_max = None;
     }
 
+    /// Prepares no statement: one of several transactions would look for it on another connection of a pooler.
+    pub(crate) fn prepare_nothing(&mut self) {
+        self.unprepared = true;
+    }
+
     /// Waits for an answer, for as long as one may take.
     async fn answered<T>(
         &self,

@@ -22,7 +22,7 @@ use saldo_store::query::{
     ReviewFilter, StockLineKey, Violation,
 };
 use saldo_store::{Rules, Store, StoreError};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::task::JoinHandle;
 
@@ -31,18 +31,19 @@ use crate::failure::Failure;
 use crate::hints::Hinting;
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
+use crate::queue::Queue;
 use crate::session::{Session, Sessions};
 use crate::sql::values;
 use crate::state::State;
 use crate::transaction::{Beginnings, MARK, Markers, commit, may_pass, remove_old_markers};
-use crate::writer::{Done, Job, Shared, Work, Writer};
+use crate::writer::{Done, Entrances, Job, Jobs, Shared, Work, Writer};
 use crate::{check, counts, lists, load, reads, schema, server};
 
 /// A store on one PostgreSQL database, which other instances may use at the same time.
 pub struct PostgresStore {
     address: Arc<Address>,
     shared: Arc<Shared>,
-    jobs: Mutex<Option<UnboundedSender<Job>>>,
+    jobs: Mutex<Option<Entrances>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
     /// Held by a question that looks at everything: one runs at a time.
     long_question: AsyncMutex<()>,
@@ -79,26 +80,40 @@ impl PostgresStore {
         let mut session = sessions.take().await.map_err(StoreError::from)?;
         // Another instance may be bringing the schema up to date.
         session.wait_without_end();
+        session.prepare_nothing();
         server::check(&session, &options).await?;
         schema::migrate(&session).await?;
         remove_old_markers(&session).await?;
         let markers = Markers::new(&session).await?;
         drop(session);
-        let (sender, receiver) = unbounded_channel();
+        let (of_deliveries, deliveries) = unbounded_channel();
+        let (of_others, others) = unbounded_channel();
         let shared = Arc::new(Shared {
             sessions,
             beginnings: Beginnings::new(&options),
             policy: RwLock::new(Arc::new(rules.policy)),
             ids: Mutex::new(RewindingIds::new(rules.ids)),
-            jobs: AsyncMutex::new(receiver),
             waiting: AtomicUsize::new(0),
             markers,
             moves: Moves::default(),
+            queue: Queue::new(Duration::from_millis(options.queue_known_milliseconds)),
             options,
         });
-        let writers = (0..shared.options.writers.max(1))
-            .map(|_| tokio::spawn(Writer::new(Arc::clone(&shared)).run()))
-            .collect();
+        let mut writers = Vec::new();
+        for (jobs, count) in [
+            (deliveries, shared.options.delivery_writers),
+            (others, shared.options.writers),
+        ] {
+            let jobs: Jobs = Arc::new(AsyncMutex::new(jobs));
+            for _ in 0..count.max(1) {
+                let writer = Writer::new(Arc::clone(&shared), Arc::clone(&jobs));
+                writers.push(tokio::spawn(writer.run()));
+            }
+        }
+        let jobs = Entrances {
+            of_deliveries,
+            of_others,
+        };
         let address = Arc::new(address);
         Ok(Self {
             hinting: Hinting::new(
@@ -108,7 +123,7 @@ impl PostgresStore {
             ),
             address,
             shared,
-            jobs: Mutex::new(Some(sender)),
+            jobs: Mutex::new(Some(jobs)),
             writers: Mutex::new(writers),
             long_question: AsyncMutex::new(()),
             state: State::default(),
@@ -137,8 +152,11 @@ impl PostgresStore {
         let (answer, received) = oneshot::channel();
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let jobs = jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(Job { work, answer }).map_err(|_| StoreError::Closed)?;
-        Ok(received)
+        if jobs.send(Job { work, answer }) {
+            Ok(received)
+        } else {
+            Err(StoreError::Closed)
+        }
     }
 
     async fn decide(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreError>> {
@@ -419,10 +437,10 @@ impl Store for PostgresStore {
     }
 
     async fn next_due(&self, excluded: &[AccountId]) -> Result<Option<Timestamp>, StoreError> {
-        let excluded = excluded.to_vec();
+        let (excluded, queue) = (excluded.to_vec(), self.shared.queue.clone());
         self.read(move |session| {
-            let excluded = excluded.clone();
-            Box::pin(async move { lists::next_due(session, &excluded).await })
+            let (excluded, queue) = (excluded.clone(), queue.clone());
+            Box::pin(async move { lists::next_due(session, &excluded, &queue).await })
         })
         .await
     }

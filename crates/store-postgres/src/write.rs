@@ -6,72 +6,16 @@ use saldo_domain::operation::Operation;
 use saldo_domain::order::Order;
 use saldo_domain::stock::StockKey;
 use saldo_store::rows::{standing_words, task_word};
-use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::load::Tokens;
 use crate::locks::order_name;
-use crate::pending::{Pending, PendingOrder};
+use crate::pending::{Pending, PendingOrder, Upsert};
 use crate::session::{Session, Step};
-use crate::sql::{Typed, list_json, optional_stored, storable, stored, to_json};
+use crate::sql::{list_json, optional_stored, storable, stored, to_json};
+use crate::table_write::Write;
 use crate::transaction::{MARK, Mark};
-
-/// A statement with columns of values, and how many rows it must change.
-struct Write {
-    sql: &'static str,
-    columns: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
-    rows: Option<usize>,
-    what: &'static str,
-}
-
-impl Write {
-    fn new(what: &'static str, sql: &'static str) -> Self {
-        Self {
-            sql,
-            columns: Vec::new(),
-            rows: None,
-            what,
-        }
-    }
-
-    /// Each of these rows must be changed, or one of them was not as it was loaded.
-    const fn all_of(mut self, rows: usize) -> Self {
-        self.rows = Some(rows);
-        self
-    }
-
-    /// The next column: one value of each row.
-    fn column<R, T>(mut self, rows: &[R], value: impl Fn(&R) -> T) -> Self
-    where
-        Vec<T>: Typed + Send + 'static,
-    {
-        let values: Vec<T> = rows.iter().map(value).collect();
-        self.columns
-            .push((Box::new(values), <Vec<T> as Typed>::column_type()));
-        self
-    }
-
-    /// The same, of values that may not be written.
-    fn try_column<R, T>(
-        mut self,
-        rows: &[R],
-        value: impl Fn(&R) -> Result<T, serde_json::Error>,
-    ) -> Result<Self, Failure>
-    where
-        Vec<T>: Typed + Send + 'static,
-    {
-        let values: Vec<T> = rows.iter().map(value).collect::<Result<_, _>>()?;
-        self.columns
-            .push((Box::new(values), <Vec<T> as Typed>::column_type()));
-        Ok(self)
-    }
-
-    fn keys(self, keys: &[&OrderKey]) -> Self {
-        self.column(keys, |key| key.account.as_uuid())
-            .column(keys, |key| key.order.as_str().to_owned())
-    }
-}
 
 /// Writes everything, and at the end the mark of the transaction. The tokens become those that are stored now.
 pub(crate) async fn write(
@@ -94,27 +38,10 @@ pub(crate) async fn write(
     if writes.is_empty() {
         return Ok(());
     }
-    let steps: Vec<Step<'_>> = writes
-        .iter()
-        .map(|write| Step {
-            sql: write.sql,
-            parameters: write
-                .columns
-                .iter()
-                .map(|(value, kind)| (value.as_ref() as &(dyn ToSql + Sync), kind.clone()))
-                .collect(),
-        })
-        .collect();
+    let steps: Vec<Step<'_>> = writes.iter().map(Write::step).collect();
     let counts = session.run_together(&steps).await?;
     for (write, count) in writes.iter().zip(counts) {
-        if let Some(rows) = write.rows
-            && count != rows as u64
-        {
-            return Err(Failure::Changed(format!(
-                "{count} of {rows} rows of {} were as they had been loaded",
-                write.what
-            )));
-        }
+        write.check(count)?;
     }
     for (key, delivery) in pending.deliveries {
         match delivery {
@@ -160,17 +87,40 @@ const UPDATE_ORDERS: &str = "UPDATE saldo.orders AS old SET warehouse = new.ware
      updated_at, lines, operations) \
      WHERE old.account = new.account AND old.order_id = new.order_id";
 
+/// What an attempt of a delivery changes.
+const CONFIRM_ORDERS: &str = "UPDATE saldo.orders AS old SET flag_confirmed = new.flag_confirmed, \
+     flag_confirmed_at = new.flag_confirmed_at, updated_at = new.updated_at \
+     FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::bigint[], $5::bigint[]) \
+     AS new (account, order_id, flag_confirmed, flag_confirmed_at, updated_at) \
+     WHERE old.account = new.account AND old.order_id = new.order_id";
+
 fn write_orders(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    for (is_new, sql) in [(true, INSERT_ORDERS), (false, UPDATE_ORDERS)] {
-        let rows: Vec<&PendingOrder> = pending
-            .orders
-            .values()
-            .filter(|pending| pending.is_new == is_new)
-            .map(|pending| &pending.row)
-            .collect();
+    let (mut new, mut changed, mut confirmed) = (Vec::new(), Vec::new(), Vec::new());
+    for pending in pending.orders.values() {
+        match pending {
+            Upsert {
+                row, is_new: true, ..
+            } => new.push(row),
+            Upsert {
+                row, is_whole: true, ..
+            } => changed.push(row),
+            Upsert { row, .. } => confirmed.push(&row.order),
+        }
+    }
+    for (rows, sql) in [(new, INSERT_ORDERS), (changed, UPDATE_ORDERS)] {
         if !rows.is_empty() {
             writes.push(order_columns(&rows, sql)?);
         }
+    }
+    if !confirmed.is_empty() {
+        let keys: Vec<&OrderKey> = confirmed.iter().map(|order| &order.key).collect();
+        let write = Write::new("orders", CONFIRM_ORDERS)
+            .all_of(keys.len())
+            .keys(&keys)
+            .column(&confirmed, |order| order.flag_confirmed)
+            .column(&confirmed, |order| optional_stored(order.flag_confirmed_at))
+            .column(&confirmed, |order| stored(order.updated_at));
+        writes.push(write);
     }
     Ok(())
 }
@@ -273,62 +223,76 @@ fn write_holders(pending: &Pending, writes: &mut Vec<Write>) {
     writes.push(write);
 }
 
-const INSERT_OPERATIONS: &str = "INSERT INTO saldo.operation (id, status, lines, retry_count, max_retries, \
+const INSERT_OPERATIONS: &str = "INSERT INTO saldo.operation (id, status, retry_count, max_retries, \
      next_retry_at, error_message, waiting_for, updated_at, stock_applied_at, completed_at, rolled_back_by, \
-     rolls_back, review, version, operation_type, account, order_id, created_at) \
-     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
-     $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], \
-     $15::bigint[], $16::text[], $17::uuid[], $18::text[], $19::bigint[])";
+     rolls_back, review, version, lines, operation_type, account, order_id, created_at) \
+     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+     $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::uuid[], $12::uuid[], $13::uuid[], \
+     $14::bigint[], $15::text[], $16::text[], $17::uuid[], $18::text[], $19::bigint[])";
 
-/// Type, order and time of recording never change. The version only grows.
-const UPDATE_OPERATIONS: &str = "UPDATE saldo.operation AS old SET status = new.status, lines = new.lines, \
-     retry_count = new.retry_count, max_retries = new.max_retries, next_retry_at = new.next_retry_at, \
-     error_message = new.error_message, waiting_for = new.waiting_for, updated_at = new.updated_at, \
-     stock_applied_at = new.stock_applied_at, completed_at = new.completed_at, \
-     rolled_back_by = new.rolled_back_by, rolls_back = new.rolls_back, review = new.review, version = new.version \
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], \
-     $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::bigint[]) \
-     AS new (id, status, lines, retry_count, max_retries, next_retry_at, error_message, waiting_for, updated_at, \
-     stock_applied_at, completed_at, rolled_back_by, rolls_back, review, version) \
-     WHERE old.id = new.id AND old.version <= new.version";
+/// Type, order and time of recording never change, and what it moves seldom does. The version only grows.
+macro_rules! update_operations {
+    ($set_lines:literal, $lines_type:literal, $lines:literal) => {
+        concat!(
+            "UPDATE saldo.operation AS old SET status = new.status, retry_count = new.retry_count, \
+             max_retries = new.max_retries, next_retry_at = new.next_retry_at, \
+             error_message = new.error_message, waiting_for = new.waiting_for, updated_at = new.updated_at, \
+             stock_applied_at = new.stock_applied_at, completed_at = new.completed_at, \
+             rolled_back_by = new.rolled_back_by, rolls_back = new.rolls_back, review = new.review, \
+             version = new.version",
+            $set_lines,
+            " FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], \
+             $8::bigint[], $9::bigint[], $10::bigint[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[]",
+            $lines_type,
+            ") AS new (id, status, retry_count, max_retries, next_retry_at, error_message, waiting_for, updated_at, \
+             stock_applied_at, completed_at, rolled_back_by, rolls_back, review, version",
+            $lines,
+            ") WHERE old.id = new.id AND old.version <= new.version"
+        )
+    };
+}
+const UPDATE_OPERATIONS: &str = update_operations!(", lines = new.lines", ", $15::text[]", ", lines");
+const STEP_OPERATIONS: &str = update_operations!("", "", "");
 
 fn write_operations(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    for is_new in [true, false] {
-        let rows: Vec<&Operation> = pending
-            .operations
-            .values()
-            .filter(|pending| pending.is_new == is_new)
-            .map(|pending| &pending.row)
-            .collect();
-        if rows.is_empty() {
-            continue;
+    let (mut new, mut changed, mut stepped) = (Vec::new(), Vec::new(), Vec::new());
+    for pending in pending.operations.values() {
+        match pending {
+            Upsert {
+                row, is_new: true, ..
+            } => new.push(row),
+            Upsert {
+                row, is_whole: true, ..
+            } => changed.push(row),
+            Upsert { row, .. } => stepped.push(row),
         }
-        let sql = if is_new {
-            INSERT_OPERATIONS
-        } else {
-            UPDATE_OPERATIONS
-        };
-        let mut write = operation_columns(&rows, sql)?;
-        if is_new {
-            write = write
-                .column(&rows, |row| row.operation_type.as_str().to_owned())
-                .column(&rows, |row| row.order.as_ref().map(|key| key.account.as_uuid()))
-                .column(&rows, |row| {
-                    row.order.as_ref().map(|key| key.order.as_str().to_owned())
-                })
-                .column(&rows, |row| stored(row.created_at));
-        }
+    }
+    if !new.is_empty() {
+        let write = operation_columns(&new, INSERT_OPERATIONS)
+            .try_column(&new, |row| to_json(&row.lines))?
+            .column(&new, |row| row.operation_type.as_str().to_owned())
+            .column(&new, |row| row.order.as_ref().map(|key| key.account.as_uuid()))
+            .column(&new, |row| {
+                row.order.as_ref().map(|key| key.order.as_str().to_owned())
+            })
+            .column(&new, |row| stored(row.created_at));
         writes.push(write);
+    }
+    if !changed.is_empty() {
+        let write = operation_columns(&changed, UPDATE_OPERATIONS);
+        writes.push(write.try_column(&changed, |row| to_json(&row.lines))?);
+    }
+    if !stepped.is_empty() {
+        writes.push(operation_columns(&stepped, STEP_OPERATIONS));
     }
     Ok(())
 }
 
-fn operation_columns(rows: &[&Operation], sql: &'static str) -> Result<Write, Failure> {
-    Ok(Write::new("operations", sql)
+fn operation_columns(rows: &[&Operation], sql: &'static str) -> Write {
+    Write::new("operations", sql)
         .all_of(rows.len())
         .column(rows, |row| row.id.as_uuid())
         .column(rows, |row| row.status.as_str().to_owned())
-        .try_column(rows, |row| to_json(&row.lines))?
         .column(rows, |row| i64::from(row.retry_count))
         .column(rows, |row| i64::from(row.max_retries))
         .column(rows, |row| optional_stored(row.next_retry_at))
@@ -342,7 +306,7 @@ fn operation_columns(rows: &[&Operation], sql: &'static str) -> Result<Write, Fa
         .column(rows, |row| row.rolled_back_by.map(|id| id.as_uuid()))
         .column(rows, |row| row.rolls_back.map(|id| id.as_uuid()))
         .column(rows, |row| row.review.map(|id| id.as_uuid()))
-        .column(rows, |row| i64::from(row.version)))
+        .column(rows, |row| i64::from(row.version))
 }
 
 /// Movements, balances and log entries. A balance only ever follows an older one.
@@ -408,12 +372,16 @@ fn token(delivery: &Delivery) -> Option<Uuid> {
 }
 
 const INSERT_DELIVERIES: &str = "INSERT INTO saldo.delivery (account, order_id, due_at, owed_since, lease_token, \
-     lease_until, lease_flag, sent_true_at, sent_false_at, task, failed_read_backs, lock_name) \
-     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bigint[], $7::bool[], \
-     $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[])";
+     lease_until, lease_flag, sent_true_at, sent_false_at, task, failed_read_backs, lock_name, queued_at) \
+     SELECT *, due_at FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bigint[], \
+     $7::bool[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[]) \
+     AS new (account, order_id, due_at, owed_since, lease_token, lease_until, lease_flag, sent_true_at, \
+     sent_false_at, task, failed_read_backs, lock_name)";
 
-/// Only under the token that was loaded: whoever lost the lease changes nothing (invariant 7).
+/// Only under the token that was loaded: whoever lost the lease changes nothing (invariant 7). What is leased keeps its
+/// place in the queue, so that a claim changes nothing of which an index knows.
 const UPDATE_DELIVERIES: &str = "UPDATE saldo.delivery AS old SET due_at = new.due_at, \
+     queued_at = CASE WHEN new.lease_token IS NULL THEN new.due_at ELSE least(old.queued_at, new.due_at) END, \
      owed_since = new.owed_since, lease_token = new.lease_token, lease_until = new.lease_until, \
      lease_flag = new.lease_flag, sent_true_at = new.sent_true_at, sent_false_at = new.sent_false_at, \
      task = new.task, failed_read_backs = new.failed_read_backs \

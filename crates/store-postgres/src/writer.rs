@@ -5,21 +5,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use saldo_domain::decide::{Outcome, Request};
+use saldo_domain::decide::{Command, Outcome, Request};
 use saldo_domain::policy::Policy;
 use saldo_store::StoreError;
 use saldo_store::deciding::RewindingIds;
-use saldo_store::moves::{Moves, UncommittedMoves};
-use tokio::sync::mpsc::UnboundedReceiver;
+use saldo_store::moves::Moves;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio_postgres::error::SqlState;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Committed};
 use crate::failure::{Failure, Gravity};
 use crate::locks::{EVERYTHING, Names};
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
+use crate::queue::Queue;
 use crate::session::{Session, Sessions};
+use crate::sql::stored;
 use crate::transaction::{Beginnings, Mark, Markers, commit, may_pass};
 
 /// Attempts that may be given back for locks, before all of them are taken at once: then nothing can be in the way.
@@ -47,7 +49,34 @@ impl Work {
             Self::Plain(_) => 1,
         }
     }
+
+    /// Whether all of it is about deliveries under way.
+    fn is_of_deliveries(&self) -> bool {
+        let is_one = |request: &Request| matches!(request.command, Command::Claim(_) | Command::Settle(_));
+        matches!(self, Self::Decide(requests) if requests.iter().all(is_one))
+    }
 }
+
+/// Where jobs wait for writers, apart from each other.
+pub(crate) struct Entrances {
+    pub(crate) of_deliveries: UnboundedSender<Job>,
+    pub(crate) of_others: UnboundedSender<Job>,
+}
+
+impl Entrances {
+    /// Hands a job over; whether there is anybody to take it.
+    pub(crate) fn send(&self, job: Job) -> bool {
+        let entrance = if job.work.is_of_deliveries() {
+            &self.of_deliveries
+        } else {
+            &self.of_others
+        };
+        entrance.send(job).is_ok()
+    }
+}
+
+/// Jobs that wait for the same writers.
+pub(crate) type Jobs = Arc<AsyncMutex<UnboundedReceiver<Job>>>;
 
 /// What is answered.
 pub(crate) enum Done {
@@ -81,10 +110,10 @@ pub(crate) struct Shared {
     pub(crate) options: PostgresOptions,
     pub(crate) policy: RwLock<Arc<Policy>>,
     pub(crate) ids: Mutex<RewindingIds>,
-    pub(crate) jobs: AsyncMutex<UnboundedReceiver<Job>>,
     pub(crate) waiting: AtomicUsize,
     pub(crate) markers: Markers,
     pub(crate) moves: Moves,
+    pub(crate) queue: Queue,
 }
 
 impl Shared {
@@ -101,11 +130,12 @@ impl Shared {
 /// One writer.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
+    jobs: Jobs,
 }
 
 impl Writer {
-    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) const fn new(shared: Arc<Shared>, jobs: Jobs) -> Self {
+        Self { shared, jobs }
     }
 
     /// Works until nobody can ask any more.
@@ -117,7 +147,7 @@ impl Writer {
 
     /// All jobs that wait, up to the bound of a transaction.
     async fn next_jobs(&self) -> Option<Vec<Job>> {
-        let mut waiting = self.shared.jobs.lock().await;
+        let mut waiting = self.jobs.lock().await;
         let first = waiting.recv().await?;
         // Whoever was just answered may have the next request at hand.
         tokio::task::yield_now().await;
@@ -229,19 +259,26 @@ impl Writer {
         let policy = Arc::clone(&self.shared.policy.read().unwrap_or_else(PoisonError::into_inner));
         let mark = self.shared.markers.next();
         let marker = mark.marker;
-        match self.within(&session, &policy, work, besides, mark).await {
-            Ok((done, mut moves)) => {
+        let committed = match self.within(&session, &policy, work, besides, mark).await {
+            Ok((done, committed)) => {
                 let (sessions, beginnings) = (&self.shared.sessions, &self.shared.beginnings);
-                commit(session, sessions, beginnings, marker).await?;
-                self.shared.markers.committed(marker);
-                self.shared.moves.commit(&mut moves);
-                Ok(done)
+                commit(session, sessions, beginnings, marker)
+                    .await
+                    .map(|()| (done, committed))
             }
             Err(failure) => {
                 session.roll_back().await;
                 Err(failure)
             }
+        };
+        let (done, Committed { mut moves, due }) =
+            committed.inspect_err(|_| self.shared.queue.look_again())?;
+        self.shared.markers.committed(marker);
+        self.shared.moves.commit(&mut moves);
+        for (account, due_at) in due {
+            self.shared.queue.stored(account, stored(due_at));
         }
+        Ok(done)
     }
 
     /// All work, within a transaction.
@@ -252,7 +289,7 @@ impl Writer {
         work: &[&Work],
         besides: &Names,
         mark: Mark,
-    ) -> Result<(Vec<Done>, UncommittedMoves), Failure> {
+    ) -> Result<(Vec<Done>, Committed), Failure> {
         let requests: Vec<&Request> = work
             .iter()
             .flat_map(|work| match work {
@@ -261,20 +298,20 @@ impl Writer {
             })
             .collect();
         let shared = &*self.shared;
-        let mut batch = Batch::new(session, policy, &shared.ids, &shared.options);
+        let mut batch = Batch::new(session, policy, &shared.ids, &shared.options, &shared.queue);
         batch.begin(&shared.beginnings.write, &requests, besides).await?;
         let mut results = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             results.push(batch.decide(request, &requests[index + 1..]).await?);
         }
-        let moves = batch.finish(mark).await?;
+        let committed = batch.finish(mark).await?;
         let written = write_plain(session, work).await?;
         let (mut results, mut written) = (results.into_iter(), written.into_iter());
         let done = work.iter().map(|work| match work {
             Work::Decide(requests) => Done::Decided(results.by_ref().take(requests.len()).collect()),
             Work::Plain(_) => Done::Written(written.next().unwrap_or(Ok(true))),
         });
-        Ok((done.collect(), moves))
+        Ok((done.collect(), committed))
     }
 }
 

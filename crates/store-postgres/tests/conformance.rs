@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use saldo_store::Rules;
 use saldo_store::conformance::{Damage, Effort, Fixture, exercise};
 use saldo_store_postgres::{PostgresOptions, PostgresStore};
+use support::pooler::Pooler;
 use support::{shared, unsafe_options};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
@@ -69,10 +70,10 @@ impl Drop for Lent {
     }
 }
 
-async fn fixture(databases: Arc<Databases>, rules: Rules, options: PostgresOptions) -> Fixture {
-    let database = databases.take().await;
+/// A store that reaches its database at `address`, which may be a pooler's.
+async fn fixture(address: &str, database: Lent, rules: Rules, options: PostgresOptions) -> Fixture {
     let url = shared().url(&database.name);
-    let store = PostgresStore::open(&url, rules, options).await.unwrap();
+    let store = PostgresStore::open(address, rules, options).await.unwrap();
     let plant = Box::new(move |damage: Damage| {
         let url = url.clone();
         // The suite plants from within its runtime, and does not wait.
@@ -152,7 +153,14 @@ fn statement(damage: &Damage) -> (&'static str, Values) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_passes_the_suite() {
     let databases = Arc::new(Databases::default());
-    let make = |rules| fixture(Arc::clone(&databases), rules, unsafe_options());
+    let make = |rules| {
+        let databases = Arc::clone(&databases);
+        Box::pin(async move {
+            let database = databases.take().await;
+            let address = shared().url(&database.name);
+            fixture(&address, database, rules, unsafe_options()).await
+        })
+    };
     // Every store brings new connections, and each of them a new process: histories cost more here than elsewhere.
     let effort = Effort {
         compared: 30,
@@ -163,17 +171,25 @@ async fn postgres_passes_the_suite() {
     Box::pin(exercise(effort, make)).await;
 }
 
-/// Behind a pooler that keeps no prepared statements, with transactions so small that every decision reads what
-/// was written before.
+/// Behind a real PgBouncer, which gives every transaction another connection and keeps no prepared statements: nothing may
+/// hang on the connection. The transactions are so small that every decision reads what was written before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_passes_the_suite_with_unprepared_statements() {
+async fn postgres_passes_the_suite_behind_a_pooler() {
     let options = || PostgresOptions {
-        unprepared: true,
         batch_requests_max: 2,
         writers: 1,
+        delivery_writers: 1,
         ..unsafe_options()
     };
     let databases = Arc::new(Databases::default());
-    let make = |rules| fixture(Arc::clone(&databases), rules, options());
+    let pooler = Pooler::start(shared()).await;
+    let make = |rules| {
+        let (databases, pooler) = (Arc::clone(&databases), &pooler);
+        Box::pin(async move {
+            let database = databases.take().await;
+            let address = pooler.url(&database.name);
+            fixture(&address, database, rules, options()).await
+        })
+    };
     Box::pin(exercise(Effort::LITTLE, make)).await;
 }

@@ -30,6 +30,20 @@ pub(super) async fn one_delivery_at_a_time(world: &mut World) {
     world.settle(&claim, outcome).await;
 }
 
+pub(super) async fn a_claim_leaves_the_order_itself_as_it_is(world: &mut World) {
+    world.receive("A", 10).await;
+    world.post(order()).await;
+    let before = world.file("o1").await.order;
+    world.advance(5);
+    let claim = world.claim_one().await;
+    assert_eq!(world.file("o1").await.order, before);
+    let outcome = world.arrive(&claim);
+    world.settle(&claim, outcome).await;
+    let after = world.file("o1").await.order;
+    assert_eq!(after.flag_confirmed, Some(true));
+    assert!(after.updated_at > before.updated_at);
+}
+
 pub(super) async fn a_clock_that_was_set_back_strands_nothing(world: &mut World) {
     const TEN_YEARS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
     world.receive("A", 10).await;

@@ -299,6 +299,7 @@ where
     tell! { make;
         claims:
             one_delivery_at_a_time,
+            a_claim_leaves_the_order_itself_as_it_is,
             a_clock_that_was_set_back_strands_nothing,
             an_expired_lease_returns_to_pending_by_itself,
             a_stale_token_changes_nothing,
