@@ -405,7 +405,7 @@ fn own_columns(table: &str) -> &'static [&'static str] {
         "orders" | "api_key" => &["number"],
         "line_holder" => &["holder"],
         "stock_count" => &["only", "number"],
-        "delivery" => &["lock_name"],
+        "delivery" => &["lock_name", "queued_at"],
         _ => &[],
     }
 }

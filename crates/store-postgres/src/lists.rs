@@ -82,19 +82,38 @@ macro_rules! is_due {
     };
 }
 
-/// How many deliveries of each account are due, counted to a bound: those whose place in the queue has come, and those
-/// with a place so late that a clock was set back.
+/// The first due deliveries of an account, and whether each stands before the place that is its own: its lease ended, and
+/// while it was leased it kept the place that it had before.
+macro_rules! seen {
+    ($account:literal, $first:literal, $now:literal, $stranded_after:literal, $count_max:literal) => {
+        concat!(
+            "SELECT due.account, due.order_id, due.lock_name, due.queued_at <> due.due_at AS strayed \
+             FROM saldo.delivery AS due WHERE due.account = ",
+            $account,
+            " AND due.queued_at BETWEEN ",
+            $first,
+            " AND ",
+            $now,
+            " AND ",
+            is_due!($now, $stranded_after),
+            " ORDER BY due.queued_at, due.order_id LIMIT ",
+            $count_max
+        )
+    };
+}
+
+/// How many deliveries of each account are due, counted to a bound: those whose place in the queue has come, how many of
+/// these stand before the place that is theirs, and those with a place so late that a clock was set back.
 macro_rules! count_due {
     () => {
         concat!(
-            "SELECT account, \
-                 (SELECT count(*) FROM (SELECT 1 FROM saldo.delivery AS due WHERE due.account = owing.account \
-                     AND due.queued_at BETWEEN owing.first AND $1 AND ",
-            is_due!("$1", "$2"),
-            " LIMIT $3) AS counted), \
+            "SELECT owing.account, counted.due, counted.strayed, \
                  (SELECT count(*) FROM (SELECT 1 FROM saldo.delivery AS due WHERE due.account = owing.account \
                      AND due.queued_at > $2 LIMIT $3) AS counted), \
-                 first FROM owing"
+                 owing.first FROM owing CROSS JOIN LATERAL ( \
+                     SELECT count(*) AS due, count(*) FILTER (WHERE seen.strayed) AS strayed FROM (",
+            seen!("owing.account", "owing.first", "$1", "$2", "$3"),
+            ") AS seen) AS counted"
         )
     };
 }
@@ -120,6 +139,16 @@ macro_rules! lock_due {
         )
     };
 }
+/// Gives those that strayed the place that is theirs, unless another transaction works on their order.
+const MOVE_STRAYED: &str = concat!(
+    "UPDATE saldo.delivery AS moved SET queued_at = moved.due_at FROM ( \
+         SELECT seen.account, seen.order_id FROM unnest($1::uuid[], $2::bigint[]) AS turn (account, first) \
+         CROSS JOIN LATERAL (",
+    seen!("turn.account", "turn.first", "$3", "$4", "$5"),
+    ") AS seen WHERE CASE WHEN seen.strayed THEN pg_try_advisory_xact_lock(seen.lock_name) ELSE false END) AS strayed \
+     WHERE moved.account = strayed.account AND moved.order_id = strayed.order_id"
+);
+
 const LOCK_DUE: &str = lock_due!("due.queued_at BETWEEN turn.first AND $4");
 const LOCK_STRANDED: &str = lock_due!("due.queued_at > $5");
 
@@ -127,6 +156,8 @@ const LOCK_STRANDED: &str = lock_due!("due.queued_at > $5");
 struct DueAccount {
     account: AccountId,
     due: usize,
+    /// Of these, how many stand before the place that is theirs.
+    strayed: usize,
     stranded: usize,
     /// Where its queue begins.
     first: i64,
@@ -140,9 +171,13 @@ async fn due(
     queue: (&Queue, &Due),
 ) -> Result<Vec<OrderKey>, Failure> {
     let per_account_max = request.per_account_max.min(request.count_max);
-    let accounts = due_accounts(session, request, stranded_after, per_account_max, queue).await?;
-    let turns = share_out(&accounts, per_account_max, request.count_max);
     let moments = (stored(request.now), stored(stranded_after));
+    let mut accounts = due_accounts(session, request, stranded_after, per_account_max, queue).await?;
+    // Each time some are moved, and they are no more than what is under way when instances die.
+    while move_strayed(session, &accounts, moments, per_account_max).await? > 0 {
+        accounts = due_accounts(session, request, stranded_after, per_account_max, queue).await?;
+    }
+    let turns = share_out(&accounts, per_account_max, request.count_max);
     let mut orders = lock_due(session, LOCK_DUE, &turns, moments, |turn| turn.due).await?;
     let stranded = lock_due(session, LOCK_STRANDED, &turns, moments, |turn| turn.stranded).await?;
     for (of_account, stranded) in orders.iter_mut().zip(stranded) {
@@ -173,8 +208,9 @@ async fn due_accounts(
         Ok(DueAccount {
             account: id(row, 0, AccountId::new)?,
             due: number(row, 1)?,
-            stranded: number(row, 2)?,
-            first: get(row, 3)?,
+            strayed: number(row, 2)?,
+            stranded: number(row, 3)?,
+            first: get(row, 4)?,
         })
     };
     let mut accounts = match search.places() {
@@ -198,6 +234,25 @@ async fn due_accounts(
     Ok(accounts)
 }
 
+/// Moves those whose lease ended to their own place, as far as they stand before it among the first; how many there were.
+async fn move_strayed(
+    session: &Session,
+    accounts: &[DueAccount],
+    (now, stranded_after): (i64, i64),
+    per_account_max: usize,
+) -> Result<u64, Failure> {
+    let strayed = || accounts.iter().filter(|found| found.strayed > 0);
+    if strayed().next().is_none() {
+        return Ok(0);
+    }
+    let names: Vec<Uuid> = strayed().map(|found| found.account.as_uuid()).collect();
+    let firsts: Vec<i64> = strayed().map(|found| found.first).collect();
+    let bound = row_limit(per_account_max);
+    session
+        .run(MOVE_STRAYED, values![names, firsts, now, stranded_after, bound])
+        .await
+}
+
 /// How many deliveries of each account are claimed when accounts take turns: no more are locked.
 fn share_out(accounts: &[DueAccount], per_account_max: usize, count_max: usize) -> Vec<DueAccount> {
     let mut shares = vec![0; accounts.len()];
@@ -213,6 +268,7 @@ fn share_out(accounts: &[DueAccount], per_account_max: usize, count_max: usize) 
     let take = |(found, share): (&DueAccount, usize)| DueAccount {
         account: found.account,
         due: found.due.min(share),
+        strayed: found.strayed,
         stranded: share - found.due.min(share),
         first: found.first,
     };

@@ -72,6 +72,22 @@ pub(super) async fn an_expired_lease_returns_to_pending_by_itself(world: &mut Wo
     world.settle(&claim, outcome).await;
 }
 
+pub(super) async fn a_delivery_whose_lease_ended_comes_after_what_was_due_before_that(world: &mut World) {
+    world.receive("A", 10).await;
+    world.post(order()).await;
+    world.claim_one().await;
+    world.advance(5);
+    world.post(form("o2").line("l2", "A", 1)).await;
+    world.advance(LEASE_SECONDS);
+    for longest_due in ["o2", "o1"] {
+        let claims = world.claim_at_most(1).await;
+        let claimed: Vec<&str> = claims.iter().map(|claim| claim.key.order.as_str()).collect();
+        assert_eq!(claimed, [longest_due]);
+        let outcome = world.arrive(&claims[0]);
+        world.settle(&claims[0], outcome).await;
+    }
+}
+
 pub(super) async fn a_stale_token_changes_nothing(world: &mut World) {
     world.receive("A", 10).await;
     let posted = world.post(order()).await;

@@ -302,6 +302,7 @@ where
             a_claim_leaves_the_order_itself_as_it_is,
             a_clock_that_was_set_back_strands_nothing,
             an_expired_lease_returns_to_pending_by_itself,
+            a_delivery_whose_lease_ended_comes_after_what_was_due_before_that,
             a_stale_token_changes_nothing,
             several_operations_are_settled_by_one_delivery,
             an_attempt_that_was_not_made_costs_nothing,

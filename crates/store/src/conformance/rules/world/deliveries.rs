@@ -45,13 +45,17 @@ impl World {
 
     /// Claims what is due now.
     pub(in crate::conformance::rules) async fn claim(&mut self) -> Vec<Claim> {
+        self.claim_at_most(100).await
+    }
+
+    pub(in crate::conformance::rules) async fn claim_at_most(&mut self, count_max: usize) -> Vec<Claim> {
         let due = DueRequest {
             now: self.now,
             after_account: None,
             excluded: Vec::new(),
             only: None,
             per_account_max: 100,
-            count_max: 100,
+            count_max,
         };
         self.claims(ClaimOrders::Due(due)).await
     }
