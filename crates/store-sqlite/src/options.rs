@@ -16,8 +16,7 @@ pub struct SqliteOptions {
     /// Pages of the write-ahead log after which it is brought into the database.
     pub checkpoint_pages: u64,
     /// The page cache of the writer, in KiB. Until a database has a gigabyte, SQLite looks through all of it with nearly
-    /// every commit, so a larger one costs more than it saves. A run that puts many orders right fills
-    /// it: it is most of what such a run takes above an idle server.
+    /// every commit, so a larger one costs more than it saves; and a run that puts many orders right fills it.
     pub cache_kibibytes: u32,
     /// Pages that the database may have; none: as many as the disk holds.
     pub pages_max: Option<u32>,
@@ -32,7 +31,7 @@ impl Default for SqliteOptions {
             batch_milliseconds_max: 20,
             kept_rows_max: 50_000,
             checkpoint_pages: 4_000,
-            cache_kibibytes: 12 * 1024,
+            cache_kibibytes: 5 * 1024,
             pages_max: None,
         }
     }
