@@ -124,6 +124,14 @@ pub struct Problem {
     pub message: String,
 }
 
+/// What is wrong with a form, in one sentence: the first problem.
+#[must_use]
+pub fn first_problem(problems: &[Problem]) -> String {
+    problems.first().map_or_else(String::new, |problem| {
+        format!("{}: {}", problem.pointer, problem.message)
+    })
+}
+
 /// Reads an Allegro checkout form.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{self, Core};
+use crate::gate::Gate;
 use crate::leases::Held;
 use crate::modes;
 use crate::service::StockSynchronizationService;
@@ -143,6 +144,22 @@ struct Poller<'s> {
     is_discovering: bool,
 }
 
+/// Whether there is room for another turn: of an account that was slow of late, and of any other.
+struct Room {
+    for_slow: bool,
+    for_others: bool,
+}
+
+impl Room {
+    fn is_for(&self, account: AccountId, gate: &Gate) -> bool {
+        if gate.is_slow_to_read(account) {
+            self.for_slow
+        } else {
+            self.for_others
+        }
+    }
+}
+
 impl Poller<'_> {
     /// Begins the turns of accounts that are due, those first that are due for longest; says when to look again.
     async fn begin_turns(&mut self) -> Result<Duration, StoreError> {
@@ -170,18 +187,24 @@ impl Poller<'_> {
             .collect();
         due.sort_unstable();
         let now = Instant::now();
+        let mut room = self.room();
         for (_, account) in due.iter().take_while(|(due_at, _)| *due_at <= now) {
-            if self.has_room(*account) {
+            if !room.for_slow && !room.for_others {
+                break;
+            }
+            if room.is_for(*account, &core.gate()) {
                 self.begin_turn(*account, rollout.clone());
+                room = self.room();
             }
         }
         // For those that there is no room for, the end of a turn makes some.
-        let next = self
-            .accounts
+        let gate = core.gate();
+        let next = due
             .iter()
-            .filter(|(account, _)| self.has_room(**account))
-            .map(|(_, polled)| polled.due_at)
-            .min();
+            .filter(|(_, account)| self.accounts.contains_key(account))
+            .find(|(_, account)| room.is_for(*account, &gate))
+            .map(|(due_at, _)| *due_at);
+        drop(gate);
         // What made this look come early may have been a new account.
         let next = next.into_iter().chain((!reads).then_some(self.read_at)).min();
         let wait = next.map_or(period, |next| next.duration_since(now));
@@ -189,17 +212,18 @@ impl Poller<'_> {
         Ok(wait.max(Duration::from_millis(10)).min(period))
     }
 
-    /// Whether an account may have a turn besides those that have one now.
-    fn has_room(&self, account: AccountId) -> bool {
+    /// Who may have a turn besides those that have one now.
+    fn room(&self) -> Room {
         let gate = self.service.core().gate();
-        let slow = |account: &AccountId| gate.is_slow_to_read(*account);
-        let slow_turning = self.turning.iter().filter(|other| slow(other)).count();
-        let has_room = if slow(&account) {
-            slow_turning < SLOW_TOGETHER
-        } else {
-            self.turning.len() - slow_turning < TOGETHER
-        };
-        has_room && self.turning.len() < TURNS_MAX
+        let slow = self
+            .turning
+            .iter()
+            .filter(|account| gate.is_slow_to_read(**account));
+        let (slow, all) = (slow.count(), self.turning.len());
+        Room {
+            for_slow: slow < SLOW_TOGETHER && all < TURNS_MAX,
+            for_others: all - slow < TOGETHER && all < TURNS_MAX,
+        }
     }
 
     fn begin_turn(&mut self, account: AccountId, rollout: Rollout) {

@@ -34,8 +34,8 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct ReadingSlots {
     max: usize,
-    per_account_max: usize,
-    slow_max: usize,
+    /// What one account may hold, and what all that are slow may hold together: three quarters.
+    share_max: usize,
     /// When accounts had a slow call.
     slow: BTreeMap<AccountId, Timestamp>,
     under_way: BTreeMap<AccountId, usize>,
@@ -47,8 +47,7 @@ impl ReadingSlots {
         let max = max.max(1);
         Self {
             max,
-            per_account_max: (max * 3).div_ceil(4),
-            slow_max: (max * 3).div_ceil(4),
+            share_max: (max * 3).div_ceil(4),
             slow: BTreeMap::new(),
             under_way: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -67,9 +66,9 @@ impl ReadingSlots {
             .retain(|_, slow_at| now.duration_since(*slow_at).abs() <= slow_for);
         let since = self.waiting.get(&account).map_or(now, |waiting| waiting.since);
         let total: usize = self.under_way.values().sum();
-        let is_slow_full = self.slow_under_way() >= self.slow_max;
+        let is_slow_full = self.slow_under_way() >= self.share_max;
         let is_allowed = |account: AccountId| {
-            self.of(account) < self.per_account_max && !(is_slow_full && self.is_slow(account))
+            self.of(account) < self.share_max && !(is_slow_full && self.is_slow(account))
         };
         let is_free = total < self.max && free > 0 && is_allowed(account);
         let own = (self.of(account), since, account);

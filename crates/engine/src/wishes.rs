@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saldo_domain::decide::{Command, Outcome, TakeIn};
-use saldo_domain::form::parse_form;
+use saldo_domain::form::{first_problem, parse_form};
 use saldo_domain::ids::OrderKey;
 use saldo_domain::view::Refusal;
 use saldo_store::StoreError;
@@ -110,12 +110,8 @@ async fn fetch_in_turn(core: &Arc<Core>, key: &OrderKey) -> Result<Option<TakeIn
     let reader = Reader::new(core);
     let (form, source) = reader.find_order(key).await?;
     let Some(form) = form else { return Ok(None) };
-    let copy = parse_form(&form, source).map_err(|problems| {
-        let first = problems.first().map_or_else(String::new, |problem| {
-            format!("{}: {}", problem.pointer, problem.message)
-        });
-        FetchError::Unreadable(first)
-    })?;
+    let copy =
+        parse_form(&form, source).map_err(|problems| FetchError::Unreadable(first_problem(&problems)))?;
     let remote_flag = reader.read_flag(key).await?;
     Ok(Some(TakeIn {
         account: key.account,

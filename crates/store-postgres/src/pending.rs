@@ -23,6 +23,34 @@ pub(crate) struct Upsert<T> {
     pub(crate) is_whole: bool,
 }
 
+/// The rows of one table, by how they are written.
+pub(crate) struct Sorted<'p, T> {
+    pub(crate) new: Vec<&'p T>,
+    /// Changed in more than a step of a delivery changes.
+    pub(crate) whole: Vec<&'p T>,
+    /// Changed in what a step of a delivery changes.
+    pub(crate) stepped: Vec<&'p T>,
+}
+
+impl<'p, T> Sorted<'p, T> {
+    pub(crate) fn of(rows: impl IntoIterator<Item = &'p Upsert<T>>) -> Self {
+        let mut sorted = Self {
+            new: Vec::new(),
+            whole: Vec::new(),
+            stepped: Vec::new(),
+        };
+        for upsert in rows {
+            let kind = match (upsert.is_new, upsert.is_whole) {
+                (true, _) => &mut sorted.new,
+                (false, true) => &mut sorted.whole,
+                (false, false) => &mut sorted.stepped,
+            };
+            kind.push(&upsert.row);
+        }
+        sorted
+    }
+}
+
 /// An order with the operations to add to it.
 pub(crate) struct PendingOrder {
     pub(crate) order: Order,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::load::Tokens;
 use crate::locks::order_name;
-use crate::pending::{Pending, PendingOrder, Upsert};
+use crate::pending::{Pending, PendingOrder, Sorted};
 use crate::session::{Session, Step};
 use crate::sql::{list_json, optional_stored, storable, stored, to_json};
 use crate::table_write::Write;
@@ -95,23 +95,13 @@ const CONFIRM_ORDERS: &str = "UPDATE saldo.orders AS old SET flag_confirmed = ne
      WHERE old.account = new.account AND old.order_id = new.order_id";
 
 fn write_orders(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    let (mut new, mut changed, mut confirmed) = (Vec::new(), Vec::new(), Vec::new());
-    for pending in pending.orders.values() {
-        match pending {
-            Upsert {
-                row, is_new: true, ..
-            } => new.push(row),
-            Upsert {
-                row, is_whole: true, ..
-            } => changed.push(row),
-            Upsert { row, .. } => confirmed.push(&row.order),
-        }
-    }
-    for (rows, sql) in [(new, INSERT_ORDERS), (changed, UPDATE_ORDERS)] {
+    let orders = Sorted::of(pending.orders.values());
+    for (rows, sql) in [(orders.new, INSERT_ORDERS), (orders.whole, UPDATE_ORDERS)] {
         if !rows.is_empty() {
             writes.push(order_columns(&rows, sql)?);
         }
     }
+    let confirmed: Vec<&Order> = orders.stepped.iter().map(|pending| &pending.order).collect();
     if !confirmed.is_empty() {
         let keys: Vec<&OrderKey> = confirmed.iter().map(|order| &order.key).collect();
         let write = Write::new("orders", CONFIRM_ORDERS)
@@ -255,18 +245,7 @@ const UPDATE_OPERATIONS: &str = update_operations!(", lines = new.lines", ", $15
 const STEP_OPERATIONS: &str = update_operations!("", "", "");
 
 fn write_operations(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    let (mut new, mut changed, mut stepped) = (Vec::new(), Vec::new(), Vec::new());
-    for pending in pending.operations.values() {
-        match pending {
-            Upsert {
-                row, is_new: true, ..
-            } => new.push(row),
-            Upsert {
-                row, is_whole: true, ..
-            } => changed.push(row),
-            Upsert { row, .. } => stepped.push(row),
-        }
-    }
+    let Sorted { new, whole, stepped } = Sorted::of(pending.operations.values());
     if !new.is_empty() {
         let write = operation_columns(&new, INSERT_OPERATIONS)
             .try_column(&new, |row| to_json(&row.lines))?
@@ -278,9 +257,9 @@ fn write_operations(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Fa
             .column(&new, |row| stored(row.created_at));
         writes.push(write);
     }
-    if !changed.is_empty() {
-        let write = operation_columns(&changed, UPDATE_OPERATIONS);
-        writes.push(write.try_column(&changed, |row| to_json(&row.lines))?);
+    if !whole.is_empty() {
+        let write = operation_columns(&whole, UPDATE_OPERATIONS);
+        writes.push(write.try_column(&whole, |row| to_json(&row.lines))?);
     }
     if !stepped.is_empty() {
         writes.push(operation_columns(&stepped, STEP_OPERATIONS));

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{Command, Outcome, TakeIn};
 use saldo_domain::discrepancy::DiscrepancyKind;
-use saldo_domain::form::{FormStatus, OrderCopy, parse_form};
+use saldo_domain::form::{FormStatus, OrderCopy, first_problem, parse_form};
 use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_domain::reconcile::{Flag, Local, Remote, Shown, Word, look};
 use saldo_domain::review::ReviewReason;
@@ -144,12 +144,7 @@ impl Lander<'_> {
             Err(_) if file.is_some() => return Wanted::Nothing,
             // Stored before the beginning, it was bought before: it is the old way's, whatever it says.
             Err(_) if modes::is_before(core, self.rollout, key, row.stored_at) => return Wanted::Nothing,
-            Err(problems) => {
-                let first = problems.first().map_or_else(String::new, |problem| {
-                    format!("{}: {}", problem.pointer, problem.message)
-                });
-                return Wanted::Ask(first);
-            }
+            Err(problems) => return Wanted::Ask(first_problem(&problems)),
         };
         let is_ours = modes::is_ours(core, self.rollout, key, copy.bought_at);
         let sides = look(

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::decide::{Command, TakeIn};
 use saldo_domain::discrepancy::{DiscrepancyKind, Found};
-use saldo_domain::form::{OrderCopy, Problem, Source, parse_form};
+use saldo_domain::form::{OrderCopy, Source, first_problem, parse_form};
 use saldo_domain::ids::{AccountId, OrderKey};
 use saldo_domain::reconcile::{
     Action, Bounds, Difference, Flag, Local, Missing, Remote, Shown, Sides, Step, Word, about_copy,
@@ -41,7 +41,7 @@ impl Row {
     /// A row of the service's list, which was asked for at that moment.
     pub(super) fn listed(account: AccountId, listed: ListedOrder, word: Word, since: Timestamp) -> Self {
         let order = listed.order_id;
-        let copy = listed.copy.map_err(|problems| first(&problems));
+        let copy = listed.copy.map_err(|problems| first_problem(&problems));
         Self {
             copy: Some(copy),
             flag: Flag::Listed(listed.flag),
@@ -53,7 +53,7 @@ impl Row {
 
     /// The service's answer to a single question.
     pub(super) fn shown(key: OrderKey, form: &Value, source: Source, word: Word) -> Self {
-        let copy = parse_form(form, source).map_err(|problems| first(&problems));
+        let copy = parse_form(form, source).map_err(|problems| first_problem(&problems));
         Self {
             copy: Some(copy),
             stored_at: stored_at(form),
@@ -84,13 +84,6 @@ impl Row {
             None => known,
         }
     }
-}
-
-/// What is wrong with a form, in one sentence.
-fn first(problems: &[Problem]) -> String {
-    problems.first().map_or_else(String::new, |problem| {
-        format!("{}: {}", problem.pointer, problem.message)
-    })
 }
 
 /// What a comparison came to.

@@ -38,12 +38,7 @@ fn over_random_jumps_of_the_clock_calls_stay_apart_and_everything_comes_to_rest(
             })
             .await;
             let mut random = ChaCha8Rng::seed_from_u64(seed);
-            world.remote.faults(|faults| {
-                faults.latency_ms = (1, 9_000);
-                faults.lose_reply = 150;
-                faults.do_later = 150;
-                faults.hang = 50;
-            });
+            world.remote.faults(|faults| *faults = Faults::of_doubt());
             for number in 0..40 {
                 let key = order(1 + random.random_range(0..2), number);
                 world

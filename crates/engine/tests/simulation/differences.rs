@@ -9,7 +9,7 @@ use saldo_domain::review::{Resolution, ReviewReason};
 use saldo_engine::settings::Settings;
 use saldo_store::{Reconciliations, Store};
 
-use super::polling::{polling, setup};
+use super::polling::{polling, setup, slow_polling};
 use crate::support::checkout::found;
 use crate::support::faults::{Faults, unavailable};
 use crate::support::history::Asked;
@@ -239,12 +239,7 @@ fn one_order_whose_flag_cannot_be_asked_for_does_not_make_the_others_wait() {
 #[test]
 fn orders_of_a_long_outage_that_a_run_reaches_before_the_poller_are_deducted_and_not_asked_about() {
     simulate(async {
-        let mut world = World::without_engine(setup(Settings {
-            requests_per_second: 20,
-            account_requests_per_second: 20,
-            ..polling()
-        }))
-        .await;
+        let mut world = World::without_engine(setup(slow_polling())).await;
         for number in 0..900 {
             world.buy(&order(1, number), 10 + 10 * number as i64);
         }

@@ -9,6 +9,7 @@ use saldo_domain::delivery::Outcome as AttemptOutcome;
 use saldo_domain::operation::OperationStatus;
 use saldo_store::Store;
 
+use crate::support::faults::Faults;
 use crate::support::{Setup, World, milliseconds, order, seconds, simulate};
 
 #[test]
@@ -21,12 +22,7 @@ fn over_random_histories_no_two_calls_of_an_order_are_ever_under_way_at_once() {
             })
             .await;
             let mut random = ChaCha8Rng::seed_from_u64(seed);
-            world.remote.faults(|faults| {
-                faults.latency_ms = (1, 9_000);
-                faults.lose_reply = 150;
-                faults.do_later = 150;
-                faults.hang = 50;
-            });
+            world.remote.faults(|faults| *faults = Faults::of_doubt());
             let mut operations = BTreeSet::new();
             for _ in 0..60 {
                 let key = order(1 + random.random_range(0..2), random.random_range(0..4));
@@ -44,9 +40,7 @@ fn over_random_histories_no_two_calls_of_an_order_are_ever_under_way_at_once() {
                 milliseconds(random.random_range(0..6_000)).await;
                 world.assert_safe().await;
             }
-            world
-                .remote
-                .faults(|faults| *faults = crate::support::faults::Faults::default());
+            world.remote.faults(|faults| *faults = Faults::default());
             seconds(3 * 3_600).await;
             if world.count(OperationStatus::Failed) == 0 {
                 world.assert_at_rest().await;

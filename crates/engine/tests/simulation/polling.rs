@@ -21,6 +21,15 @@ pub(crate) fn polling() -> Settings {
     }
 }
 
+/// The same at so few calls that a backlog takes a while.
+pub(crate) fn slow_polling() -> Settings {
+    Settings {
+        requests_per_second: 20,
+        account_requests_per_second: 20,
+        ..polling()
+    }
+}
+
 pub(crate) fn setup(settings: Settings) -> Setup {
     Setup {
         settings,
@@ -178,12 +187,7 @@ fn orders_bought_before_the_beginning_are_recorded_and_left_alone() {
 #[test]
 fn a_backlog_goes_on_after_a_crash_and_the_watermark_moves_only_over_what_landed() {
     simulate(async {
-        let mut world = World::without_engine(setup(Settings {
-            requests_per_second: 20,
-            account_requests_per_second: 20,
-            ..polling()
-        }))
-        .await;
+        let mut world = World::without_engine(setup(slow_polling())).await;
         for number in 0..1_500 {
             world.buy(&order(1, number), 10 + 10 * number as i64);
         }

@@ -8,7 +8,7 @@ use saldo_engine::settings::Settings;
 use saldo_engine::{Caller, ReconciliationRequest, ReconciliationResult};
 use serde_json::json;
 
-use super::polling::{polling, setup};
+use super::polling::{polling, setup, slow_polling};
 use crate::support::checkout::found;
 use crate::support::history::Asked;
 use crate::support::{World, hours, milliseconds, order, seconds, simulate};
@@ -81,12 +81,7 @@ fn a_run_since_the_watermark_looks_shortly_before_it_and_once_a_day_at_everythin
 #[test]
 fn orders_that_come_while_a_backlog_is_pulled_hide_none_of_it() {
     simulate(async {
-        let mut world = World::without_engine(setup(Settings {
-            requests_per_second: 20,
-            account_requests_per_second: 20,
-            ..polling()
-        }))
-        .await;
+        let mut world = World::without_engine(setup(slow_polling())).await;
         // Bought so long ago that nothing reads them again.
         for number in 0..700 {
             world.buy(&order(1, number), DAY * (10 + number as i64));

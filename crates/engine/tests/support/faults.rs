@@ -68,6 +68,19 @@ pub(crate) struct Faults {
     pub(crate) live: bool,
 }
 
+impl Faults {
+    /// Calls are slow, and many a one hangs, is done late, or is done without an answer.
+    pub(crate) fn of_doubt() -> Self {
+        Self {
+            latency_ms: (1, 9_000),
+            lose_reply: 150,
+            do_later: 150,
+            hang: 50,
+            ..Self::default()
+        }
+    }
+}
+
 /// What is wrong with lists.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lists {
