@@ -29,6 +29,20 @@ fn a_clock_set_forward_beyond_a_lease_brings_no_second_call_beside_the_first() {
 }
 
 #[test]
+fn a_call_whose_lease_ended_before_it_began_is_left_to_the_next_lease() {
+    simulate(async {
+        let world = World::begin(Setup::default()).await;
+        world.jump_between_claim_and_call(SignedDuration::from_hours(1));
+        world.post_hastily(&order(1, 1)).await;
+        milliseconds(500).await;
+        // It was made once, by whoever has the lease now; made under the old one, it would have stood in the way.
+        assert_eq!(world.count(OperationStatus::Completed), 1);
+        assert_eq!(world.remote.history().flags().count(), 1);
+        world.assert_at_rest().await;
+    });
+}
+
+#[test]
 fn over_random_jumps_of_the_clock_calls_stay_apart_and_everything_comes_to_rest() {
     for seed in 0..30 {
         simulate(async move {

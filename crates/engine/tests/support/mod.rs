@@ -239,6 +239,19 @@ impl World {
         self.clock.jump(by);
     }
 
+    /// Sets it forward as soon as a delivery is claimed, before its call begins: as where a machine is suspended there.
+    pub(crate) fn jump_between_claim_and_call(&self, by: SignedDuration) {
+        let ledger = Arc::clone(&self.ledger);
+        let is_claimed = move || {
+            let tables = ledger.dump();
+            tables
+                .deliveries
+                .values()
+                .any(|delivery| delivery.lease.is_some())
+        };
+        self.clock.jump_when(is_claimed, by);
+    }
+
     /// Stops the engine gracefully.
     pub(crate) async fn stop(&mut self) {
         self.engine.take().unwrap().stop().await;
