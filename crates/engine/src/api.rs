@@ -172,6 +172,8 @@ pub struct InstanceStatus {
     pub is_silent: bool,
     /// Whether it leads.
     pub is_leader: bool,
+    /// Since when it stands aside: the orders service answers others and not this one.
+    pub aside_since: Option<Timestamp>,
     /// Deliveries under way at the heartbeat.
     pub deliveries: u64,
     /// What it alone may do now: tasks by name, and pulling orders.

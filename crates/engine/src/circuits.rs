@@ -105,7 +105,7 @@ async fn put(core: &Core, change: &Change) -> Result<bool, StoreError> {
 
 async fn read(core: &Core, overruled: &BTreeSet<CircuitSubject>) -> Result<(), StoreError> {
     let open = core.store.open_circuits().await?;
-    let is_changed = core.gate().take_over(&open, overruled);
+    let is_changed = core.gate().take_over(&open, overruled, core.now());
     if is_changed {
         tracing::info!(open = open.len(), "circuits changed on another instance");
         core.reopened.notify_one();

@@ -31,6 +31,8 @@ use crate::trace::TRACE_TARGET;
 const SETTLING_MAX: usize = 1_024;
 /// Tries to record an outcome while the store is busy; then the lease's end takes over.
 const SETTLE_TRIES_MAX: u32 = 50;
+/// How long a delivery has been due that an instance on trial tries with.
+const TRIED_BEHIND: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 /// Deliveries of which one is drawn to probe with.
 const PROBED_AMONG: usize = 100;
 
@@ -47,13 +49,18 @@ pub(crate) async fn dispatch(core: Arc<Core>, stop: CancellationToken) {
         let turn = circuits::turn(&core).await;
         let sleep_until = match turn {
             Turn::Wait { until } => until,
+            Turn::Try(permits) => {
+                attempts.spawn(trial(Arc::clone(&core), permits, stop.clone()));
+                continue;
+            }
             Turn::Claim(bounds) => {
                 let (count_max, permits, only) = (bounds.count_max, bounds.permits, bounds.only);
                 let (excluded, again_at) = (bounds.excluded.clone(), bounds.again_at);
                 match claim(&core, bounds).await {
                     Ok(claims) => {
                         let may_be_more = claims.len() >= count_max;
-                        if claims.is_empty() && permits.is_probe() {
+                        let is_nothing = claims.is_empty();
+                        if is_nothing && permits.is_probe() && !permits.is_trial() {
                             attempts.spawn(probe(Arc::clone(&core), only, permits, stop.clone()));
                         }
                         for claim in claims {
@@ -62,7 +69,11 @@ pub(crate) async fn dispatch(core: Arc<Core>, stop: CancellationToken) {
                         if may_be_more {
                             continue;
                         }
-                        next_moment(&core, &excluded, again_at).await
+                        if is_nothing && permits.is_trial() {
+                            core.now().checked_add(TRIED_BEHIND).ok()
+                        } else {
+                            next_moment(&core, &excluded, again_at).await
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(%error, "deliveries could not be claimed; trying again in a second");
@@ -113,7 +124,9 @@ async fn claim(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, StoreErro
     let (permits, only) = (bounds.permits, bounds.only);
     let claimed = claim_due(core, bounds).await;
     let claimed = match claimed {
-        Ok(claims) if claims.is_empty() && permits.is_probe() => claim_early(core, only).await,
+        Ok(claims) if claims.is_empty() && permits.is_probe() && !permits.is_trial() => {
+            claim_early(core, only).await
+        }
         claimed => claimed,
     };
     note_claims(core, &claimed, permits, only);
@@ -130,6 +143,9 @@ fn note_claims(
     let now = core.now();
     let mut gate = core.gate();
     match claimed {
+        Ok(claims) if claims.is_empty() && permits.is_trial() => {
+            gate.learn(only, CallEnd::NotMade, permits, now);
+        }
         Ok(claims) => {
             for claim in claims {
                 gate.started(claim.key.account, now);
@@ -148,10 +164,17 @@ async fn claim_due(core: &Core, bounds: ClaimBounds) -> Result<Vec<Claim>, Store
         after_account,
         per_account_max,
         count_max,
+        permits,
         ..
     } = bounds;
+    // What the others would have delivered by now is what one tries with that need not be able to.
+    let behind = if permits.is_trial() {
+        TRIED_BEHIND
+    } else {
+        jiff::SignedDuration::ZERO
+    };
     let due = DueRequest {
-        now: core.now(),
+        now: core.now().checked_sub(behind).unwrap_or(Timestamp::MIN),
         after_account,
         excluded,
         only,
@@ -237,6 +260,17 @@ async fn probe(
     None
 }
 
+/// Finds out whether the service answers this instance.
+async fn trial(core: Arc<Core>, permits: Permits, stop: CancellationToken) -> Option<AttemptOutcome> {
+    tokio::select! {
+        biased;
+        // It only reads: leaving it is harmless.
+        () = stop.cancelled() => {}
+        () = outages::try_own_way(&core, permits) => {}
+    }
+    None
+}
+
 /// Makes one attempt and records its end.
 async fn run(
     core: Arc<Core>,
@@ -309,7 +343,7 @@ async fn call(core: &Core, claim: &Claim, permits: Permits, stop: &CancellationT
     let attempt = Attempt::new(
         core.orders_service.as_ref(),
         claim,
-        !permits.is_probe(),
+        core.gate().counts_failures(permits, core.now()),
         call_timeout,
     );
     let outcome = attempt.make().await;
@@ -398,6 +432,10 @@ pub(crate) async fn round(
         let turn = circuits::turn(core).await;
         let bounds = match turn {
             Turn::Claim(bounds) => bounds,
+            Turn::Try(permits) => {
+                outages::try_own_way(core, permits).await;
+                continue;
+            }
             // Only a rate or other calls in the way are worth waiting for; a shut service is not.
             Turn::Wait { until: Some(moment) } if !core.gate().is_shut() => {
                 tokio::time::sleep(until(core.now(), moment)).await;

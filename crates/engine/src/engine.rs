@@ -150,9 +150,14 @@ impl Core {
     /// Something is due: this instance delivers it, or tells those that do.
     pub(crate) fn wake_for_delivery(&self) {
         self.wake.notify_one();
-        if !self.settings.role.works() {
+        if !self.delivers() {
             self.store.hint(Hint::Due);
         }
+    }
+
+    /// Whether this instance makes deliveries now, as far as the others do.
+    pub(crate) fn delivers(&self) -> bool {
+        self.settings.role.works() && !self.gate().is_on_trial()
     }
 
     /// A request of Saldo's own, for now.

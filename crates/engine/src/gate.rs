@@ -1,5 +1,6 @@
 //! Who may call now: circuits, rates, bounded flight, and fair turns between accounts.
 
+mod own_way;
 mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use crate::pace::{AccountPaces, Pace, Share};
 use crate::reading_slots::{ReadingSlots, SLOT_WAIT_MILLISECONDS};
 use crate::settings::Settings;
+use own_way::OwnWay;
 use sharing::Mirrored;
 
 pub(crate) use sharing::Change;
@@ -24,6 +26,8 @@ pub(crate) use sharing::Change;
 pub(crate) enum Turn {
     /// Claim what is due within these bounds.
     Claim(ClaimBounds),
+    /// Find out whether the service answers this instance.
+    Try(Permits),
     /// Nothing may be called before this moment, or before something ends.
     Wait {
         /// The moment, where there is one.
@@ -47,21 +51,29 @@ pub(crate) struct ClaimBounds {
 /// The permits under which a call is made; given back with its end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Permits {
+    own: Permit,
     service: Permit,
     credentials: Permit,
     account: Permit,
 }
 
 impl Permits {
+    /// Whether the call is to tell whether this instance reaches the service.
+    pub(crate) const fn is_trial(&self) -> bool {
+        matches!(self.own, Permit::Probe(_))
+    }
+
     /// Whether the call is a probe of something that was shut.
     pub(crate) const fn is_probe(&self) -> bool {
-        matches!(self.service, Permit::Probe(_))
+        self.is_trial()
+            || matches!(self.service, Permit::Probe(_))
             || matches!(self.credentials, Permit::Probe(_))
             || matches!(self.account, Permit::Probe(_))
     }
 
     const fn free() -> Self {
         Self {
+            own: Permit::Yes,
             service: Permit::Yes,
             credentials: Permit::Yes,
             account: Permit::Yes,
@@ -110,6 +122,8 @@ impl Reopened {
 /// The state behind every permission to call. One to a process; behind a mutex, never held across an await.
 pub(crate) struct Gate {
     circuit_policy: CircuitPolicy,
+    /// Whether this instance reaches the service; all other circuits are those of all instances.
+    own_way: OwnWay,
     service: Circuit,
     credentials: Circuit,
     accounts: BTreeMap<AccountId, Circuit>,
@@ -159,6 +173,7 @@ impl Gate {
         let burst = slots.max(rate / 10);
         Self {
             circuit_policy: settings.circuit,
+            own_way: OwnWay::new(settings.circuit),
             service: Circuit::new(settings.circuit),
             credentials: Circuit::new(at_once(settings.circuit)),
             accounts: BTreeMap::new(),
@@ -206,7 +221,7 @@ impl Gate {
         let wait = |wait: SignedDuration| ReadingTurn::Wait {
             until: now.checked_add(wait).unwrap_or(Timestamp::MAX),
         };
-        if self.is_shut_for(account) {
+        if self.own_way.is_shut() || self.is_account_shut_for_all(account) {
             return ReadingTurn::Shut;
         }
         if !self.has_share() || !self.reading.may_begin(account, self.flight.free(), now) {
@@ -253,6 +268,13 @@ impl Gate {
         if self.flight.free() == 0 || !self.has_share() {
             return Turn::Wait { until: None };
         }
+        self.end_trial_in_outage();
+        if self.own_way.is_on_trial() {
+            return self.turn_on_trial(now);
+        }
+        if let Some(until) = self.behind_until(now) {
+            return Turn::Wait { until: Some(until) };
+        }
         let credentials = self.credentials.may_call(now);
         if let Permit::No { until } = credentials {
             return Turn::Wait { until: Some(until) };
@@ -265,7 +287,7 @@ impl Gate {
         let permits = Permits {
             service,
             credentials,
-            account: Permit::Yes,
+            ..Permits::free()
         };
         if permits.is_probe() {
             return Turn::Claim(self.probe_bounds(permits, None));
@@ -399,6 +421,10 @@ impl Gate {
         now: Timestamp,
     ) -> Reopened {
         let mut reopened = Reopened::default();
+        if self.learn_alone(end, permits, now) {
+            return reopened;
+        }
+        let was_shut = self.is_shut_for_all();
         match end {
             CallEnd::Succeeded | CallEnd::Answered => {
                 reopened.service |= is_closed(self.service.succeeded(now));
@@ -424,11 +450,13 @@ impl Gate {
                         .or_insert_with(|| Circuit::new(policy));
                     circuit.failed_transiently(permits.account, now);
                 }
+                self.doubt_own_failure(was_shut, permits, now);
             }
             CallEnd::CredentialsRefused => {
                 reopened.service |= is_closed(self.service.answered(now));
                 self.credentials.failed_transiently(permits.credentials, now);
                 self.release_account(account, permits);
+                self.doubt_own_failure(was_shut, permits, now);
             }
             CallEnd::AccountUnusable => {
                 reopened.service |= is_closed(self.service.answered(now));
@@ -444,6 +472,7 @@ impl Gate {
             }
         }
         if reopened.service {
+            self.outage_ended();
             self.doubt_accounts(now);
         }
         reopened
@@ -501,14 +530,19 @@ impl Gate {
         self.accounts.remove(&account);
     }
 
-    /// Whether the service as a whole cannot be used now.
+    /// Whether this instance cannot use the service now.
     pub(crate) fn is_shut(&self) -> bool {
+        self.own_way.is_shut() || self.is_shut_for_all()
+    }
+
+    /// Whether no instance can use the service now.
+    pub(crate) fn is_shut_for_all(&self) -> bool {
         is_shut(&self.credentials) || is_shut(&self.service)
     }
 
-    /// Whether nothing of an account can be delivered now.
-    pub(crate) fn is_shut_for(&self, account: AccountId) -> bool {
-        self.is_shut() || self.accounts.get(&account).is_some_and(is_shut)
+    /// Whether nothing of an account can be delivered now, by whichever instance.
+    pub(crate) fn is_account_shut_for_all(&self, account: AccountId) -> bool {
+        self.is_shut_for_all() || self.accounts.get(&account).is_some_and(is_shut)
     }
 
     /// The circuit of the service as a whole.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use saldo_store::StoreError;
 use saldo_store::hints::Hint;
-use saldo_store::instances::{AttemptCounts, Instance, ServerRole};
+use saldo_store::instances::{AttemptCounts, Instance};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{InstanceStatus, LeaderStatus};
+use crate::api::{Event, InstanceStatus, LeaderStatus};
 use crate::circuits;
 use crate::engine::Core;
 use crate::gate::ShareUntil;
@@ -34,7 +34,7 @@ const LOOK_TRUSTED: Duration = Duration::from_secs(3);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// Without a heartbeat for so long, an instance is shown as silent, in seconds.
 pub(crate) const SILENT_SECONDS: i64 = 15;
-/// Parts of the limits: an instance that takes in only makes few calls of its own.
+/// Parts of the limits: an instance that takes in only, or stands aside, makes few calls of its own.
 const WORKER_PARTS: u32 = 10;
 const API_PARTS: u32 = 1;
 
@@ -103,6 +103,7 @@ fn own(core: &Core, now: Timestamp) -> Instance {
         heartbeat_at: now,
         deliveries: u64::try_from(deliveries).unwrap_or(u64::MAX),
         counts,
+        aside_since: core.gate().aside_since(),
     }
 }
 
@@ -159,6 +160,7 @@ pub(crate) async fn status(
                 started_at: instance.started_at,
                 heartbeat_at: instance.heartbeat_at,
                 deliveries: instance.deliveries,
+                aside_since: instance.aside_since,
             }
         })
         .collect();
@@ -187,6 +189,8 @@ struct Membership {
     beat: Option<Instant>,
     /// Since when it told of itself without a gap.
     joined: Option<Instant>,
+    /// Since when it stands aside, as it told last.
+    aside_since: Option<Timestamp>,
     /// The heartbeat of each of the others, and when it was first seen here.
     seen: BTreeMap<String, (Timestamp, Instant)>,
 }
@@ -209,15 +213,22 @@ impl Membership {
 
     async fn beat(&mut self, core: &Core) -> Result<(), StoreError> {
         let now = Instant::now();
-        if self.beat.is_some_and(|beat| now < beat + BEAT) {
+        let own = own(core, core.now());
+        let is_news = own.aside_since != self.aside_since;
+        if !is_news && self.beat.is_some_and(|beat| now < beat + BEAT) {
             return Ok(());
         }
-        core.store.put_instance(&own(core, core.now())).await?;
-        if self.beat.is_none_or(|beat| now >= beat + BEAT_TRUSTED) {
-            // The others may have taken it for dead: it is a new one to them.
+        core.store.put_instance(&own).await?;
+        let comes_back = self.aside_since.is_some() && own.aside_since.is_none();
+        if comes_back || self.beat.is_none_or(|beat| now >= beat + BEAT_TRUSTED) {
+            // The others may have taken it for dead, or divided its part: it is a new one to them.
             self.joined = Some(Instant::now());
         }
+        self.aside_since = own.aside_since;
         self.beat = Some(now);
+        if is_news {
+            core.tell(Event::Status);
+        }
         Ok(())
     }
 
@@ -258,8 +269,11 @@ impl Membership {
                 .is_some_and(|(_, seen)| now < *seen + DEAD_AFTER)
         };
         let others = instances.iter().filter(|instance| is_alive(&instance.id));
-        let others: u32 = others.map(|instance| parts(instance.role)).sum();
-        let own = parts(core.settings.role);
+        let delivers = |instance: &Instance| instance.role.works() && instance.aside_since.is_none();
+        let has_peers = others.clone().any(delivers);
+        let others: u32 = others.map(|instance| parts(delivers(instance))).sum();
+        let works = core.settings.role.works();
+        let own = parts(works && self.aside_since.is_none());
         let until = match (self.joined, self.beat) {
             _ if !core.store.is_shared() => ShareUntil::Always,
             (Some(joined), Some(_)) if others > 0 && now < joined + LOOK_TRUSTED => ShareUntil::NotYet,
@@ -270,6 +284,7 @@ impl Membership {
             let mut gate = core.gate();
             let had_share = gate.has_share();
             gate.set_share(Share::new(own, own.saturating_add(others)), until);
+            gate.set_peers(works && has_peers);
             had_share
         };
         if !had_share {
@@ -278,8 +293,8 @@ impl Membership {
     }
 }
 
-const fn parts(role: ServerRole) -> u32 {
-    if role.works() { WORKER_PARTS } else { API_PARTS }
+const fn parts(delivers: bool) -> u32 {
+    if delivers { WORKER_PARTS } else { API_PARTS }
 }
 
 /// What another instance took in, or left when it died, is found by looking.

@@ -18,6 +18,11 @@ use crate::leases::Held;
 pub(crate) const LEADER: &str = "leader";
 /// How often an instance that does not lead looks whether somebody does, in seconds.
 const LOOK_SECONDS: u64 = 2;
+/// How many looks in a row must find the lead free before one that stands aside takes it: it can neither pull nor
+/// compare, so others go first.
+const ASIDE_LOOKS: u32 = 5;
+/// How long it leads then before it lets others try again, in seconds.
+const ASIDE_TERM_SECONDS: u64 = 300;
 
 /// The right to lead, while it is held.
 pub(crate) struct Leadership {
@@ -59,8 +64,9 @@ impl Core {
 pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
     // Whoever takes leave does not lead either.
     let leaving = core.leaving.clone();
+    let mut found_free = 0;
     while !stop.is_cancelled() && !leaving.is_cancelled() {
-        let taken = take(&core).await.unwrap_or_else(|error| {
+        let taken = take(&core, &mut found_free).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "nobody knows who leads; trying again");
             None
         });
@@ -83,18 +89,42 @@ pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
             () = stop.cancelled() => {}
             () = leaving.cancelled() => {}
             () = held.lost().cancelled_owned() => {}
+            () = time_to_yield(&core) => {
+                tracing::info!("this instance stands aside and lets another one lead");
+            }
         }
+        found_free = 0;
         core.leadership.send_replace(None);
         held.release().await;
     }
 }
 
 /// Takes the lease when nobody holds it. Looking costs no write.
-async fn take(core: &Arc<Core>) -> Result<Option<Held>, StoreError> {
+async fn take(core: &Arc<Core>, found_free: &mut u32) -> Result<Option<Held>, StoreError> {
     if is_another(core, core.now()).await? {
+        *found_free = 0;
+        return Ok(None);
+    }
+    *found_free = found_free.saturating_add(1);
+    if *found_free < ASIDE_LOOKS && is_aside(core) {
         return Ok(None);
     }
     Held::take(core, LEADER).await
+}
+
+/// Waits until another one should lead: as soon as this one comes to stand aside, and after a while where it took the
+/// lead because nobody else did.
+async fn time_to_yield(core: &Core) {
+    if is_aside(core) {
+        tokio::time::sleep(Duration::from_secs(ASIDE_TERM_SECONDS)).await;
+    }
+    while !is_aside(core) {
+        tokio::time::sleep(Duration::from_secs(LOOK_SECONDS)).await;
+    }
+}
+
+fn is_aside(core: &Core) -> bool {
+    core.gate().aside_since().is_some()
 }
 
 /// Whether another instance leads.

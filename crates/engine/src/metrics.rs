@@ -4,7 +4,9 @@
 //! indexes when it is scraped.
 
 use prometheus::core::Collector;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::delivery::Outcome;
 use saldo_domain::discrepancy::{DiscrepancyKind, DiscrepancyResolution, Found};
@@ -45,6 +47,7 @@ pub(crate) struct Metrics {
     reviews_open: IntGaugeVec,
     circuit_state: IntGaugeVec,
     free_bytes: IntGaugeVec,
+    stands_aside: IntGauge,
     build_info: IntGaugeVec,
 }
 
@@ -118,6 +121,10 @@ impl Metrics {
                 "Free bytes on the disk of an SQLite database.",
                 &[],
             )?,
+            stands_aside: IntGauge::new(
+                "saldo_instance_stands_aside",
+                "1 while the orders service answers other instances and not this one, which makes no deliveries then.",
+            )?,
             build_info: gauge(
                 "saldo_build_info",
                 "Always 1; the version is the label.",
@@ -150,7 +157,7 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 15] = [
+        let all: [Box<dyn Collector>; 16] = [
             Box::new(self.attempts.clone()),
             Box::new(self.delivery_seconds.clone()),
             Box::new(self.retry_wait_seconds.clone()),
@@ -164,6 +171,7 @@ impl Metrics {
             Box::new(self.reviews_open.clone()),
             Box::new(self.circuit_state.clone()),
             Box::new(self.free_bytes.clone()),
+            Box::new(self.stands_aside.clone()),
             Box::new(self.build_info.clone()),
             Box::new(process()),
         ];
@@ -266,6 +274,7 @@ impl Metrics {
         self.circuit_state
             .with_label_values(&["service"])
             .set(circuit_number(state.status.circuit));
+        self.stands_aside.set(i64::from(state.stands_aside));
         for account in &state.shut_accounts {
             self.circuit_state.with_label_values(&[account]).set(2);
         }
@@ -277,6 +286,7 @@ struct State<'a> {
     status: &'a Status,
     moves: &'a Moves,
     shut_accounts: Vec<String>,
+    stands_aside: bool,
     free_disk_bytes: Option<u64>,
     version: &'a str,
 }
@@ -289,11 +299,15 @@ impl StockSynchronizationService {
     pub async fn metrics(&self, version: &str) -> Result<String, StoreError> {
         let status = self.status().await?;
         let core = self.core();
-        let shut = core.gate().shut_accounts();
+        let (shut, aside_since) = {
+            let gate = core.gate();
+            (gate.shut_accounts(), gate.aside_since())
+        };
         let state = State {
             status: &status,
             moves: core.store.moves(),
             shut_accounts: shut.iter().map(ToString::to_string).collect(),
+            stands_aside: aside_since.is_some(),
             // Of a disk that cannot be asked nothing is told; the rest of the scrape is.
             free_disk_bytes: core.store.free_disk_bytes().await.unwrap_or(None),
             version,

@@ -1,6 +1,7 @@
 //! Outages: probing, giving up what waited too long, and taking it up again when they end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use saldo_domain::decide::{Command, OutageOutcome, Outcome};
@@ -25,6 +26,26 @@ pub(crate) async fn probe(core: &Arc<Core>, account: Option<AccountId>, permits:
     circuits::tell(core).await;
     if reopened.is_any() {
         ended(core, &reopened).await;
+    }
+    core.wake.notify_one();
+}
+
+/// Asks whether the service answers this instance, where another one was answered. No order is touched by it.
+pub(crate) async fn try_own_way(core: &Core, permits: Permits) {
+    let longest = Duration::from_millis(core.settings.call_timeout_ms.saturating_mul(2));
+    let asked = tokio::time::timeout(longest, ask(core, None)).await;
+    let end = asked.unwrap_or(CallEnd::FailedTransiently);
+    {
+        let (now, mut gate) = (core.now(), core.gate());
+        if end == CallEnd::Succeeded {
+            gate.answered(permits, now);
+        } else {
+            gate.learn(None, end, permits, now);
+        }
+    }
+    if end == CallEnd::Succeeded {
+        // What was put off here can be done again.
+        core.reopened.notify_one();
     }
     core.wake.notify_one();
 }
@@ -102,14 +123,14 @@ pub(crate) async fn watch(core: Arc<Core>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
     }
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(std::time::Duration::from_secs(WATCH_SECONDS)) => {}
+            () = tokio::time::sleep(Duration::from_secs(WATCH_SECONDS)) => {}
         }
         circuits::tell(&core).await;
         if let Err(error) = look(&core).await {

@@ -1,6 +1,6 @@
 //! Calls of the orders service that are no deliveries: lists, flags, single orders.
 //!
-//! They share rate and slots with deliveries and yield to them. They teach the circuits nothing: only a delivery
+//! They share rate and slots with deliveries and yield to them. They open and close no circuit: only a delivery
 //! tells whether deliveries are possible.
 
 use std::future::Future;
@@ -113,11 +113,14 @@ impl Reader {
             () = self.core.stop.cancelled() => return Err(ReadError::Stopping),
             ended = tokio::time::timeout(longest, guarded) => ended,
         };
-        match ended {
-            Ok(Ok(answer)) => answer.map_err(ReadError::Failed),
+        let answer = match ended {
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(no_answer("the call ended in a panic")),
             Err(_) => Err(no_answer("the orders service did not answer in time")),
-        }
+        };
+        let is_answered = !answer.as_ref().is_err_and(may_be_cut_off);
+        self.core.gate().learn_reading(is_answered, self.core.now());
+        answer.map_err(ReadError::Failed)
     }
 
     async fn turn(&self, account: AccountId) -> Result<Slot<'_>, ReadError> {
@@ -146,13 +149,21 @@ impl Reader {
     }
 }
 
-fn no_answer(message: &str) -> ReadError {
-    ReadError::Failed(CallError {
+fn no_answer(message: &str) -> CallError {
+    CallError {
         class: ErrorClass::Unknown,
         message: message.to_owned(),
         retry_after_seconds: None,
         status: None,
-    })
+    }
+}
+
+/// Whether an error may come from this instance's own way to the service.
+const fn may_be_cut_off(error: &CallError) -> bool {
+    match error.class {
+        ErrorClass::Transient | ErrorClass::Unknown | ErrorClass::Credentials => true,
+        ErrorClass::Permanent | ErrorClass::AccountNotFound => false,
+    }
 }
 
 /// A call under way; its slot is free again however it ends.

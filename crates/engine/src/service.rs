@@ -617,7 +617,7 @@ impl StockSynchronizationService {
         let Some(waiter) = waiter else {
             return Ok(false);
         };
-        if self.core.gate().is_shut_for(key.account) {
+        if self.core.gate().is_account_shut_for_all(key.account) {
             return Ok(false);
         }
         // A repeated answer names what was due when it was given first.
@@ -638,7 +638,7 @@ impl StockSynchronizationService {
 
     /// Waits until nothing is due for an order: another instance may make its delivery, and tells nobody here.
     async fn settled_elsewhere(&self, key: &OrderKey) -> Result<(), StoreError> {
-        let mut wait = if self.core.settings.role.works() {
+        let mut wait = if self.core.delivers() {
             LOOK_BESIDE_OWN_WORK
         } else {
             LOOK_FIRST

@@ -67,11 +67,12 @@ async fn put_instance(session: &Session, instance: &Instance) -> Result<(), Fail
     session
         .run(
             "INSERT INTO saldo.instance (id, name, version, role, started_at, heartbeat_at, deliveries, attempts, \
-             successes, retried, retried_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+             successes, retried, retried_ms, aside_since) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version, \
              role = excluded.role, started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, \
              deliveries = excluded.deliveries, attempts = excluded.attempts, successes = excluded.successes, \
-             retried = excluded.retried, retried_ms = excluded.retried_ms",
+             retried = excluded.retried, retried_ms = excluded.retried_ms, aside_since = excluded.aside_since",
             values![
                 instance.id.as_str(),
                 storable(&instance.name),
@@ -84,6 +85,7 @@ async fn put_instance(session: &Session, instance: &Instance) -> Result<(), Fail
                 counts.successes.cast_signed(),
                 counts.retried.cast_signed(),
                 counts.retried_ms.cast_signed(),
+                optional_stored(instance.aside_since),
             ],
         )
         .await?;

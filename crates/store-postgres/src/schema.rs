@@ -36,6 +36,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_queue",
         sql: include_str!("../migrations/0006_queue.sql"),
     },
+    Migration {
+        name: "0007_aside",
+        sql: include_str!("../migrations/0007_aside.sql"),
+    },
 ];
 
 /// How long an instance waits for another one that migrates.

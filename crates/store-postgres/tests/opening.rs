@@ -186,7 +186,7 @@ async fn the_durability_settings_are_told() {
     };
     assert_eq!(fact("kind"), Some("postgresql"));
     assert_eq!(fact("fsync"), Some("off"));
-    assert_eq!(fact("schema_version"), Some("6 of 6"));
+    assert_eq!(fact("schema_version"), Some("7 of 7"));
     for name in [
         "version",
         "synchronous_commit",

@@ -73,7 +73,7 @@ fn put_instance(connection: &Connection, instance: &Instance) -> Result<(), Fail
     run_on_one(
         connection,
         "INSERT OR REPLACE INTO instance (id, name, version, role, started_at, heartbeat_at, deliveries, attempts, \
-         successes, retried, retried_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         successes, retried, retried_ms, aside_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             instance.id,
             instance.name,
@@ -86,6 +86,7 @@ fn put_instance(connection: &Connection, instance: &Instance) -> Result<(), Fail
             counts.successes.cast_signed(),
             counts.retried.cast_signed(),
             counts.retried_ms.cast_signed(),
+            optional_stored(instance.aside_since),
         ],
         || format!("instance {}", instance.id),
     )

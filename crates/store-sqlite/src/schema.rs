@@ -36,6 +36,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_leases",
         sql: include_str!("../migrations/0006_leases.sql"),
     },
+    Migration {
+        name: "0007_aside",
+        sql: include_str!("../migrations/0007_aside.sql"),
+    },
 ];
 
 /// Brings the schema up to date.

@@ -87,6 +87,8 @@ pub struct Instance {
     pub deliveries: u64,
     /// What it has counted.
     pub counts: AttemptCounts,
+    /// Since when it makes no deliveries, because the orders service answers others and not this one.
+    pub aside_since: Option<Timestamp>,
 }
 
 /// Which servers run on this database.

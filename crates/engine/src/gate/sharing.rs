@@ -160,6 +160,7 @@ impl Gate {
         &mut self,
         open: &[(OpenCircuit, u64)],
         overruled: &BTreeSet<CircuitSubject>,
+        now: Timestamp,
     ) -> bool {
         let before = self.shut_subjects();
         let mut in_store = BTreeSet::new();
@@ -174,7 +175,7 @@ impl Gate {
         let gone: Vec<_> = known.filter(|subject| !in_store.contains(subject)).collect();
         for subject in gone {
             if overruled.contains(&subject) || self.change_of(subject).is_none() {
-                self.close(subject);
+                self.close(subject, now);
             }
         }
         self.shut_subjects() != before
@@ -218,8 +219,12 @@ impl Gate {
         }
     }
 
-    fn close(&mut self, subject: CircuitSubject) {
+    fn close(&mut self, subject: CircuitSubject, now: Timestamp) {
         self.mirrored.remove(&subject);
+        let is_wide = !matches!(subject, CircuitSubject::Account(_));
+        if is_wide && self.circuit(subject).is_some_and(is_shut) {
+            self.closed_by_another(now);
+        }
         match subject {
             CircuitSubject::Service => {
                 self.service = Circuit::new(self.circuit_policy);

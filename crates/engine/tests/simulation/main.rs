@@ -17,6 +17,7 @@ mod chaos;
 mod circuit;
 mod clock;
 mod credentials;
+mod cut_off;
 mod differences;
 mod fairness;
 mod immediate;

@@ -2,6 +2,7 @@
 
 pub(crate) mod checkout;
 mod clock;
+pub(crate) mod cut_off;
 pub(crate) mod faults;
 pub(crate) mod history;
 pub(crate) mod orders_service;
@@ -226,8 +227,18 @@ impl World {
 
     /// Starts a further engine on the ledger, which must be shared. Each start is another instance.
     pub(crate) fn start_beside(&self, number: u64, role: ServerRole) -> Engine {
+        self.start_beside_with(number, role, self.remote.clone())
+    }
+
+    /// The same with a way to the service of its own.
+    pub(crate) fn start_beside_with(
+        &self,
+        number: u64,
+        role: ServerRole,
+        orders_service: Arc<dyn OrdersService>,
+    ) -> Engine {
         let starts = self.starts.fetch_add(1, Ordering::Relaxed);
-        let mut options = self.options(self.remote.clone());
+        let mut options = self.options(orders_service);
         options.seed = self.seed + 1_000 * (starts + 1);
         options.settings.instance_name = format!("saldo-{number}");
         options.settings.role = role;

@@ -152,6 +152,12 @@ fn instances(status: &Value) -> String {
             } else {
                 told += &format!(", {} deliveries under way", of("/holds/deliveries"));
             }
+            if !instance["aside_since"].is_null() {
+                told += &format!(
+                    ", stands aside since {}: the orders service answers others and not this one",
+                    of("/aside_since")
+                );
+            }
             told
         })
         .collect();

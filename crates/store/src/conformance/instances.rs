@@ -18,6 +18,7 @@ fn instance(id: &str, name: &str, started: i64) -> Instance {
         heartbeat_at: at(started),
         deliveries: 0,
         counts: AttemptCounts::default(),
+        aside_since: None,
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) async fn instances_are_listed_until_they_are_removed(fixture: &Fixtur
             retried: 3,
             retried_ms: 2_000,
         },
+        aside_since: Some(at(35)),
         ..first.clone()
     };
     must!(store.put_instance(&beating).await, "put_instance");

@@ -8,7 +8,8 @@ use crate::instances::{AttemptCounts, Instance, ServerRole};
 #[macro_export]
 macro_rules! instance_columns {
     () => {
-        "id, name, version, role, started_at, heartbeat_at, deliveries, attempts, successes, retried, retried_ms"
+        "id, name, version, role, started_at, heartbeat_at, deliveries, attempts, successes, retried, retried_ms, \
+         aside_since"
     };
 }
 
@@ -28,6 +29,7 @@ pub fn instance<E>(row: &impl Cells<E>) -> Result<Instance, E> {
             retried: number(row, 9)?,
             retried_ms: number(row, 10)?,
         },
+        aside_since: optional_moment(row, 11)?,
     })
 }
 

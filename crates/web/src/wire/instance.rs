@@ -32,6 +32,10 @@ pub struct InstanceBody<'a> {
     pub holds: HoldsBody<'a>,
     /// Whether it leads.
     pub leader: bool,
+    /// Since when it stands aside and makes no deliveries, because the orders service answers other instances and not
+    /// this one. The others deliver meanwhile.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub aside_since: Option<Timestamp>,
 }
 
 /// What a running server holds, so that the others leave it alone.
@@ -72,6 +76,7 @@ impl<'a> InstanceBody<'a> {
                 tasks: instance.tasks.iter().map(String::as_str).collect(),
             },
             leader: instance.is_leader,
+            aside_since: instance.aside_since,
         }
     }
 }
