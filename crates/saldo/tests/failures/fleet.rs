@@ -14,6 +14,8 @@ use uuid::Uuid;
 use crate::balancer::Balancer;
 use crate::cluster::Cluster;
 use crate::load::{Known, Load, Order, SKUS, STOCK};
+use crate::nginx::{self, Nginx};
+use crate::pooler::Pooler;
 use crate::proxy::{Proxy, Target};
 use crate::support::{Server, Simulated, saldo};
 
@@ -35,6 +37,8 @@ type Settings = &'static [(&'static str, &'static str)];
 pub(crate) struct Instance {
     folder: TempDir,
     settings: Settings,
+    /// Where it listens, also after a restart; none: each time somewhere else.
+    port: Option<u16>,
     server: Option<Server>,
     /// To the database.
     pub(crate) database: Proxy,
@@ -44,6 +48,8 @@ pub(crate) struct Instance {
 
 /// All of them.
 pub(crate) struct Fleet {
+    /// Between the instances and the database, where there is one. Before the cluster, so that it ends first.
+    pub(crate) pooler: Option<Pooler>,
     pub(crate) cluster: Cluster,
     pub(crate) database_name: String,
     pub(crate) simulated: Simulated,
@@ -64,6 +70,29 @@ impl Fleet {
         fleet
     }
 
+    /// The same with a pooler before the database, which gives every transaction another connection.
+    pub(crate) async fn under_load_behind_a_pooler() -> Self {
+        let mut fleet = Self::empty().await;
+        fleet.pooler = Some(Pooler::start(&fleet.cluster).await);
+        let none: Settings = &[];
+        fleet.fill(&[none; INSTANCES]).await;
+        fleet.load.begin(fleet.apis()).await;
+        fleet
+    }
+
+    /// Three instances behind a real proxy with the settings of this repository, which has all of the load.
+    pub(crate) async fn behind_nginx() -> (Self, Nginx) {
+        let [port, first, second, third] = nginx::ports();
+        let mut fleet = Self::empty().await;
+        for port in [first, second, third] {
+            fleet.add_at(&[], Some(port)).await;
+        }
+        fleet.stock().await;
+        let nginx = Nginx::start(port, &[first, second, third]).await;
+        fleet.load.begin(vec![nginx.api()]).await;
+        (fleet, nginx)
+    }
+
     /// Three instances behind a balancer, which has all of the load.
     pub(crate) async fn behind_a_balancer() -> (Self, Balancer) {
         let settings: Settings = &[("SALDO_STOP_DELAY_MS", STOP_DELAY_MILLISECONDS)];
@@ -79,35 +108,59 @@ impl Fleet {
 
     /// Instances with these settings, and nobody who asks them. The database syncs what it acknowledges.
     pub(crate) async fn start(settings: &[Settings]) -> Self {
+        let mut fleet = Self::empty().await;
+        fleet.fill(settings).await;
+        fleet
+    }
+
+    /// A database and a service, and no instance yet.
+    async fn empty() -> Self {
         let cluster = Cluster::start_in_memory(&[]);
         let database_name = cluster.database().await;
         let simulated = Simulated::start_with_accounts(ACCOUNTS).await;
-        let mut fleet = Self {
+        Self {
             load: Load::of(simulated.handle.control().token_ids()),
+            pooler: None,
             cluster,
             database_name,
             simulated,
             instances: Vec::new(),
-        };
+        }
+    }
+
+    async fn fill(&mut self, settings: &[Settings]) {
         for settings in settings {
-            fleet.add(settings).await;
+            self.add(settings).await;
         }
+        self.stock().await;
+    }
+
+    async fn stock(&self) {
         for sku in SKUS {
-            fleet.instances[0].server().receive(sku, STOCK).await;
+            self.instances[0].server().receive(sku, STOCK).await;
         }
-        fleet
     }
 
     /// A further instance.
     pub(crate) async fn add(&mut self, settings: Settings) {
+        self.add_at(settings, None).await;
+    }
+
+    /// The same, which always listens on this port.
+    async fn add_at(&mut self, settings: Settings, port: Option<u16>) {
         let service = self.simulated.handle.base_url();
         let service = service.trim_start_matches("http://").trim_end_matches('/');
         let service = Target::Address(service.parse().unwrap());
+        let database = match &self.pooler {
+            Some(pooler) => Target::Address(pooler.address()),
+            None => Target::Socket(self.cluster.socket()),
+        };
         let mut instance = Instance {
             folder: tempfile::tempdir().unwrap(),
             settings,
+            port,
             server: None,
-            database: Proxy::start(Target::Socket(self.cluster.socket())).await,
+            database: Proxy::start(database).await,
             service: Proxy::start(service).await,
         };
         instance.start(&self.simulated, &self.database_name).await;
@@ -117,6 +170,15 @@ impl Fleet {
     fn apis(&self) -> Vec<String> {
         let servers = self.instances.iter().map(Instance::server);
         servers.map(Server::api).collect()
+    }
+
+    /// `SIGTERM`, and a new start at the same place once it has ended.
+    pub(crate) async fn restart_in_place(&mut self, number: usize) {
+        let instance = &mut self.instances[number];
+        instance.server.take().unwrap().stop().await;
+        self.load.goes_on_for(10).await;
+        let instance = &mut self.instances[number];
+        instance.start(&self.simulated, &self.database_name).await;
     }
 
     /// `SIGTERM`, and a new start once it has ended.
@@ -173,6 +235,13 @@ impl Fleet {
     /// A connection to the database past all instances.
     pub(crate) async fn database(&self) -> Client {
         self.cluster.connect(&self.database_name).await
+    }
+
+    /// Ends every session of the database that does something now; says how many there were.
+    pub(crate) async fn end_sessions(&self) -> usize {
+        let busy = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+        self.database().await.query(busy, &[]).await.unwrap().len()
     }
 
     /// How often a line with these words stands in the logs of all instances.
@@ -310,7 +379,9 @@ impl Instance {
             ("SALDO_RETRY__MAX_RETRIES", "30"),
             ("SALDO_INTAKE__IMMEDIATE_TIMEOUT_MS", "1000"),
         ];
-        let settings = [&settings, self.settings].concat();
+        let listen = self.port.map(|port| format!("127.0.0.1:{port}"));
+        let listen = listen.as_deref().map(|listen| ("SALDO_LISTEN", listen));
+        let settings = [&settings, listen.as_slice(), self.settings].concat();
         let server = Server::start_with(self.folder.path(), simulated, &settings).await;
         self.server = Some(server);
     }

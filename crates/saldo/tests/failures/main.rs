@@ -11,6 +11,9 @@ mod balancer;
 mod cluster;
 mod fleet;
 mod load;
+mod nginx;
+#[path = "../../../store-postgres/tests/support/pooler.rs"]
+mod pooler;
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;

@@ -36,6 +36,19 @@ async fn instances_that_are_restarted_one_after_the_other_leave_no_request_unans
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_are_restarted_behind_the_proxy_of_this_repository_leave_no_request_unanswered() {
+    let (mut fleet, nginx) = Fleet::behind_nginx().await;
+    fleet.simulated.delay_flag_calls_ms(30);
+    for number in 0..INSTANCES {
+        fleet.load.goes_on_for(10).await;
+        fleet.restart_in_place(number).await;
+    }
+    fleet.load.goes_on_for(10).await;
+    assert_eq!(fleet.load.unanswered(), 0, "{}", nginx.log());
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_crashes_loses_nothing_that_was_acknowledged() {
     let fleet = Fleet::under_load().await;
     for _ in 0..3 {
@@ -52,11 +65,34 @@ async fn a_database_that_crashes_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_killed_instances_a_killed_pooler_and_ended_sessions_lose_nothing() {
+    let mut fleet = Fleet::under_load_behind_a_pooler().await;
+    fleet.simulated.delay_flag_calls_ms(30);
+    for turn in 0..INSTANCES {
+        fleet.load.goes_on_for(15).await;
+        fleet.kill_and_restart(turn).await;
+        let pooler = fleet.pooler.as_mut().unwrap();
+        pooler.kill_nine();
+        if turn == 1 {
+            // It is away for long enough that instances give up on it.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        pooler.start_again().await;
+        fleet.load.goes_on_for(15).await;
+        until("sessions were ended in the middle of something", || async {
+            fleet.end_sessions().await > 0
+        })
+        .await;
+    }
+    fleet.load.goes_on_for(20).await;
+    fleet.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_outcome_of_a_commit_that_was_not_answered_is_looked_up_and_it_is_not_repeated() {
     const LOOKED_UP_MIN: usize = 12;
     const ENDED_MIN: usize = 60;
     let fleet = Fleet::under_load().await;
-    let database = fleet.database().await;
     let began = tokio::time::Instant::now();
     let mut ended = 0;
     let looked_up = || fleet.told("had been done; it is not repeated");
@@ -71,9 +107,7 @@ async fn the_outcome_of_a_commit_that_was_not_answered_is_looked_up_and_it_is_no
         for instance in &fleet.instances {
             instance.database.lose_commits(1);
         }
-        let busy = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
-        ended += database.query(busy, &[]).await.unwrap().len();
+        ended += fleet.end_sessions().await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for instance in &fleet.instances {

@@ -106,7 +106,10 @@ impl Server {
         orders_service: [(&str, String); 3],
         settings: &[(&str, &str)],
     ) -> Self {
-        let port = free_port();
+        let named = settings.iter().find(|(name, _)| *name == "SALDO_LISTEN");
+        let port = named.map_or_else(free_port, |(_, listen)| {
+            listen.rsplit(':').next().unwrap().parse().unwrap()
+        });
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
