@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Process(commands::process::Arguments),
     /// Show the overall state.
     Status(commands::status::Arguments),
+    /// Tell whether a server takes requests, without a key: for health checks.
+    Ready(commands::ready::Arguments),
     /// List the operations that wait or are under way.
     Pending(commands::pending::Arguments),
     /// Show one operation with its history, or one order.

@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod mode;
 pub(crate) mod pending;
 pub(crate) mod process;
+pub(crate) mod ready;
 pub(crate) mod reconcile;
 pub(crate) mod report;
 pub(crate) mod resolve;
@@ -79,6 +80,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> anyhow::Result<E
         Command::Init(arguments) => init::run(arguments, context).await,
         Command::Process(arguments) => process::run(arguments, context).await,
         Command::Status(arguments) => status::run(arguments, context).await,
+        Command::Ready(arguments) => ready::run(arguments, context).await,
         Command::Pending(arguments) => pending::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Retry(arguments) => retry::run(arguments, context).await,

@@ -149,6 +149,14 @@ impl Answer {
 }
 
 impl Door {
+    /// The way through the server at an address; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn at(address: &str, key: Option<String>) -> anyhow::Result<Self> {
+        Ok(Self::Server(Server::new(address, key)?))
+    }
+
     /// Opens the way that is there: the server that was named, the database, or the server that holds it. Inside,
     /// nothing is sent to the orders service.
     ///
@@ -180,7 +188,7 @@ impl Door {
 
     async fn open_with(context: &Context, tasks: Tasks, missing: Missing) -> anyhow::Result<Self> {
         if let Some(address) = &context.global.server {
-            return Ok(Self::Server(Server::new(address, context.global.key.clone())?));
+            return Self::at(address, context.global.key.clone());
         }
         let loaded = context.load()?;
         if !is_held(&loaded.config)? {

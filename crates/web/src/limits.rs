@@ -25,6 +25,8 @@ pub(crate) const BATCH_CHUNK_WAIT: Duration = Duration::from_millis(20);
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a body may take in all, except a batch.
 pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long a sender says nothing before it is taken to wait for the results so far.
+pub(crate) const BATCH_ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a stock list that is brought over.
 pub(crate) const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one line of it.
@@ -60,6 +62,8 @@ pub(crate) const HEADERS_MAX: usize = 100;
 pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// How long a connection may take to send the headers of a request; also how long it may stay idle.
 pub(crate) const HEADER_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long who has connected, and asked nothing yet, may take to ask once a stop was asked for.
+pub(crate) const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_millis(500);
 /// How long requests under way may take to end once a stop was asked for.
 pub(crate) const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
 

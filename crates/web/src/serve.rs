@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use crate::limits::{CONNECTIONS_MAX, DRAIN_TIME_MAX, HEADER_BYTES_MAX, HEADER_TIME_MAX, HEADERS_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, DRAIN_TIME_MAX, FIRST_REQUEST_TIME_MAX, HEADER_BYTES_MAX, HEADER_TIME_MAX, HEADERS_MAX,
+};
 
 /// Says to what never ends by itself that the server stops. Stands in the extensions of every request.
 #[derive(Debug, Clone)]
@@ -29,8 +31,10 @@ struct Stop {
     at_once: CancellationToken,
 }
 
-/// Serves until `shutdown` completes; then takes no more requests, lets those under way finish for a while, and
-/// returns.
+/// Serves until `shutdown` completes; then lets nobody else in, answers those who were, for a while, and returns.
+///
+/// Whoever connects later is refused before anything was sent, and can ask elsewhere without a doubt. So nobody who got
+/// in may be turned away: a request would be lost of which its sender cannot know whether it counted.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     let stop = Stop {
         gently: CancellationToken::new(),
@@ -48,7 +52,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             connections.spawn(connection(stream, router.clone(), stop.clone(), permit));
         }
     }
-    drop(listener);
+    for (stream, permit) in accept_waiting(listener, &room) {
+        connections.spawn(connection(stream, router.clone(), stop.clone(), permit));
+    }
     stop.gently.cancel();
     connections.close();
     if tokio::time::timeout(DRAIN_TIME_MAX, connections.wait())
@@ -78,13 +84,38 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStr
     }
 }
 
+/// Closes the door behind those who wait before it: to them the system said already that they are connected.
+fn accept_waiting(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<(TcpStream, OwnedSemaphorePermit)> {
+    let mut accepted = Vec::new();
+    // The system is asked itself: the runtime hears of connections later.
+    let listener = match listener.into_std() {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(%error, "connections that waited while the server stopped were not accepted");
+            return accepted;
+        }
+    };
+    while let Ok(permit) = room.clone().try_acquire_owned()
+        && let Ok((stream, _)) = listener.accept()
+    {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        accepted.extend(stream.ok().map(|stream| (stream, permit)));
+    }
+    accepted
+}
+
 async fn connection(stream: TcpStream, router: Router, stop: Stop, permit: OwnedSemaphorePermit) {
     let _permit = permit;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection cannot send small packets at once");
     }
     let stopping = Stopping(stop.gently.clone());
+    let spoke = CancellationToken::new();
+    let speaks = spoke.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        speaks.cancel();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(stopping.clone());
         // A router is always ready.
@@ -100,7 +131,7 @@ async fn connection(stream: TcpStream, router: Router, stop: Stop, permit: Owned
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
-        () = stop.gently.cancelled() => {
+        () = may_end(&stop.gently, &spoke) => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = &mut serving => ended,
@@ -110,5 +141,15 @@ async fn connection(stream: TcpStream, router: Router, stop: Stop, permit: Owned
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Completes when a connection is to end after what is under way on it. One that nothing came over yet would end at
+/// once then, with its first request on the way.
+async fn may_end(gently: &CancellationToken, spoke: &CancellationToken) {
+    gently.cancelled().await;
+    tokio::select! {
+        () = spoke.cancelled() => {}
+        () = tokio::time::sleep(FIRST_REQUEST_TIME_MAX) => {}
     }
 }

@@ -40,7 +40,7 @@ fn the_help_of_every_command_has_an_example() {
 
 /// What other programs and habits rely on: commands, and the flags and words that their help must name. Renaming one of
 /// them breaks somebody's script.
-const CONTRACT: [(&str, &[&str]); 31] = [
+const CONTRACT: [(&str, &[&str]); 32] = [
     (
         "demo",
         &["--seconds", "--orders", "--no-open", "--json", "--config"],
@@ -49,6 +49,7 @@ const CONTRACT: [(&str, &[&str]); 31] = [
     ("init", &[]),
     ("process", &["[FILE]..."]),
     ("status", &[]),
+    ("ready", &["--server"]),
     ("pending", &[]),
     ("show", &["<ID>"]),
     ("retry", &["[ID]", "--failed"]),

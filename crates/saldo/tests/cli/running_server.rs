@@ -46,6 +46,26 @@ fn commands_work_the_same_through_a_server() {
 }
 
 #[test]
+fn a_health_check_needs_no_key_and_tells_by_its_exit_code() {
+    let folder = Folder::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let listen = format!("127.0.0.1:{port}");
+    folder.write("saldo.toml", &format!("listen = \"{listen}\""));
+    folder.json(&["keys", "add", "me"]);
+    let nobody = folder.run(&["ready"]);
+    assert_eq!(nobody.code, 1, "{nobody:?}");
+    assert!(nobody.stderr.contains(&listen), "{nobody:?}");
+    let server = Server::start(&folder, &["--listen", &listen]);
+    assert_eq!(folder.json(&["ready"])["status"], "ok");
+    let named = folder.run(&["ready", "--server", &server.address]);
+    assert_eq!(named.code, 0, "{named:?}");
+}
+
+#[test]
 fn a_command_finds_the_server_that_holds_its_database() {
     let folder = Folder::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0")

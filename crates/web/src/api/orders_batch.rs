@@ -1,7 +1,8 @@
 //! `POST /orders/batch`: taking many orders in, one a line.
 //!
-//! Lines are taken in while they arrive, in chunks that share a transaction, and results go out as they come. So a
-//! batch of any length needs the memory of some chunks, and of the results that its sender has not read yet.
+//! Lines are taken in while they arrive, in chunks that share a transaction. Their results wait until the batch was read
+//! to its end: a proxy such as nginx sends nothing more of a batch once the answer has begun, and the rest of it would be
+//! lost. Only where results need more room, or where the sender waits for some, the answer begins before.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use saldo_domain::decide::TakeIn;
 use saldo_engine::{Caller, SyncResult};
 use saldo_store::StoreError;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use utoipa::ToSchema;
@@ -25,8 +26,8 @@ use crate::body::next_piece;
 use crate::call::Call;
 use crate::fields::Problems;
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_CHUNK_BYTES, BATCH_CHUNK_LINES, BATCH_CHUNK_WAIT, BATCH_LINES_MAX,
-    BATCH_RESULTS_KIB_MAX, BODY_BYTES_MAX,
+    BATCH_ANSWER_WAIT, BATCH_BYTES_MAX, BATCH_CHUNK_BYTES, BATCH_CHUNK_LINES, BATCH_CHUNK_WAIT,
+    BATCH_LINES_MAX, BATCH_RESULTS_KIB_MAX, BODY_BYTES_MAX,
 };
 use crate::problem::{Problem, ProblemBody};
 use crate::strict_json;
@@ -76,10 +77,12 @@ pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Pr
         ..call.caller(false)
     };
     let (results, sent) = mpsc::unbounded_channel();
+    let (answer, begins) = oneshot::channel();
     let batch = Batch {
         app,
         caller,
         results,
+        answer: Some(answer),
         room: Arc::new(Semaphore::new(BATCH_RESULTS_KIB_MAX as usize)),
         lines: 0,
         chunk: Vec::new(),
@@ -89,6 +92,8 @@ pub(crate) async fn post_orders_batch(app: App, call: Call) -> Result<Answer, Pr
         let _turn = turn;
         batch.run(call.stream).await;
     });
+    // Whether it was dropped at the end or before makes no difference.
+    let _ = begins.await;
     // The room of a result is free once it was handed on.
     let sent =
         UnboundedReceiverStream::new(sent).map(|(text, _room): Sent| Ok::<_, std::convert::Infallible>(text));
@@ -111,6 +116,8 @@ struct Batch {
     app: App,
     caller: Caller,
     results: mpsc::UnboundedSender<Sent>,
+    /// While it is there, the answer has not begun.
+    answer: Option<oneshot::Sender<()>>,
     room: Arc<Semaphore>,
     /// Lines seen.
     lines: u64,
@@ -170,6 +177,12 @@ impl Batch {
             match timeout(BATCH_CHUNK_WAIT, next_piece(body)).await {
                 Ok(piece) => return Ok(piece),
                 Err(_) => self.take_in().await?,
+            }
+        }
+        if self.answer.is_some() {
+            match timeout(BATCH_ANSWER_WAIT, next_piece(body)).await {
+                Ok(piece) => return Ok(piece),
+                Err(_) => self.answer = None,
             }
         }
         Ok(next_piece(body).await)
@@ -264,17 +277,22 @@ impl Batch {
         text
     }
 
-    async fn send(&self, text: Vec<u8>) -> Result<(), Gone> {
+    async fn send(&mut self, text: Vec<u8>) -> Result<(), Gone> {
         if text.is_empty() {
             return Ok(());
         }
         let kibibytes = u32::try_from(text.len() / 1024 + 1)
             .unwrap_or(u32::MAX)
             .min(BATCH_RESULTS_KIB_MAX);
-        let room = tokio::select! {
-            room = self.room.clone().acquire_many_owned(kibibytes) => room.map_err(|_| Gone)?,
-            () = self.results.closed() => return Err(Gone),
-        };
+        let mut room = self.room.clone().try_acquire_many_owned(kibibytes).ok();
+        if room.is_none() {
+            self.answer = None;
+            tokio::select! {
+                acquired = self.room.clone().acquire_many_owned(kibibytes) => room = acquired.ok(),
+                () = self.results.closed() => {}
+            }
+        }
+        let room = room.ok_or(Gone)?;
         self.results.send((text.into(), room)).map_err(|_| Gone)
     }
 }

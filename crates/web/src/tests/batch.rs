@@ -110,6 +110,29 @@ async fn lines_are_told_while_more_are_awaited() {
     assert!(futures::StreamExt::next(&mut told).await.is_none());
 }
 
+/// nginx sends nothing more of a body once it has the head of the answer.
+#[tokio::test(start_paused = true)]
+async fn the_answer_does_not_begin_while_more_of_the_batch_comes() {
+    let world = World::open();
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<String, std::io::Error>>(1);
+    let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
+    let request = axum::http::Request::post(BATCH).body(body).unwrap();
+    let router = world.router.clone();
+    let mut response = tokio::spawn(tower::ServiceExt::oneshot(router, request));
+    for number in 0..600 {
+        sender
+            .send(Ok(format!("{}\n", order_number(number))))
+            .await
+            .unwrap();
+    }
+    let pause = std::time::Duration::from_secs(1);
+    assert!(tokio::time::timeout(pause, &mut response).await.is_err());
+    drop(sender);
+    let body = response.await.unwrap().unwrap().into_body();
+    let text = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 600);
+}
+
 #[tokio::test(start_paused = true)]
 async fn bounds_end_a_batch() {
     let world = World::open();

@@ -85,6 +85,52 @@ async fn a_stop_ends_listeners_and_idle_connections() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// One whole request of a sender who keeps the connection.
+const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn who_connected_before_a_stop_is_answered() {
+    let (_world, address, stop, server) = served().await;
+    // The server is on this thread, too: it sees none of them before the stop.
+    let waiting: Vec<std::net::TcpStream> = (0..50)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            std::io::Write::write_all(&mut stream, REQUEST).unwrap();
+            stream
+        })
+        .collect();
+    stop.cancel();
+    server.await.unwrap();
+    for mut stream in waiting {
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_on_its_way_when_a_stop_begins_is_answered() {
+    let (_world, address, stop, server) = served().await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    // Who comes later is let in later.
+    exchange(
+        address,
+        "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    stop.cancel();
+    // The port is closed: the stop has reached the connections.
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    silent.write_all(REQUEST).await.unwrap();
+    let mut answer = String::new();
+    silent.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    server.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_sender_of_too_much_still_reads_why() {
     let (_world, address, stop, server) = served().await;
