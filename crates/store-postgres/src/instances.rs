@@ -1,5 +1,7 @@
 //! Running servers, and the circuits that they share.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_store::StoreError;
@@ -8,6 +10,7 @@ use saldo_store::instances::{INSTANCES_MAX, Instance, Instances};
 use saldo_store::rows::{self, circuit_columns, instance_columns};
 
 use crate::failure::Failure;
+use crate::schema::NEWEST;
 use crate::session::Session;
 use crate::sql::{number, optional_stored, storable, stored, values};
 use crate::store::PostgresStore;
@@ -24,7 +27,9 @@ impl Instances for PostgresStore {
             let instance = instance.clone();
             Box::pin(async move { put_instance(session, &instance).await })
         })
-        .await
+        .await?;
+        self.let_old_index_go().await;
+        Ok(())
     }
 
     async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
@@ -38,6 +43,42 @@ impl Instances for PostgresStore {
             Box::pin(async move { remove_instance(session, &id, unheard_since).await })
         })
         .await
+    }
+}
+
+/// Whether the index is there along which the version before finds what is due.
+const OLD_INDEX_IS_THERE: &str = "SELECT to_regclass('saldo.delivery_due') IS NOT NULL";
+/// Every claim of this version would change it, so it goes once no instance of that version runs any more.
+const LET_OLD_INDEX_GO: &str = "DO $$ BEGIN \
+     IF NOT EXISTS (SELECT FROM saldo.instance WHERE schema_version < 6) THEN \
+         SET LOCAL lock_timeout = '200ms'; DROP INDEX IF EXISTS saldo.delivery_due; \
+     END IF; END $$";
+
+impl PostgresStore {
+    /// Where it cannot go now, it goes after a next heartbeat.
+    async fn let_old_index_go(&self) {
+        if self.old_index_is_gone.load(Ordering::Relaxed) {
+            return;
+        }
+        let is_there = self
+            .read(|session| {
+                Box::pin(session.one(OLD_INDEX_IS_THERE, &[], |row| Ok(row.try_get::<_, bool>(0)?)))
+            })
+            .await;
+        match is_there {
+            Ok(Some(false)) => self.old_index_is_gone.store(true, Ordering::Relaxed),
+            Ok(_) => {
+                let gone = self
+                    .write_all(|session| Box::pin(session.batch(LET_OLD_INDEX_GO)))
+                    .await;
+                if let Err(error) = gone {
+                    tracing::info!(%error, "the index of the version before stays for now");
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "it is not known whether the index of the version before is there")
+            }
+        }
     }
 }
 
@@ -67,8 +108,8 @@ async fn put_instance(session: &Session, instance: &Instance) -> Result<(), Fail
     session
         .run(
             "INSERT INTO saldo.instance (id, name, version, role, started_at, heartbeat_at, deliveries, attempts, \
-             successes, retried, retried_ms, aside_since) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             successes, retried, retried_ms, aside_since, schema_version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version, \
              role = excluded.role, started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, \
              deliveries = excluded.deliveries, attempts = excluded.attempts, successes = excluded.successes, \
@@ -86,6 +127,7 @@ async fn put_instance(session: &Session, instance: &Instance) -> Result<(), Fail
                 counts.retried.cast_signed(),
                 counts.retried_ms.cast_signed(),
                 optional_stored(instance.aside_since),
+                NEWEST as i64,
             ],
         )
         .await?;

@@ -42,6 +42,9 @@ const MIGRATIONS: &[Migration] = &[
     },
 ];
 
+/// The version that this binary makes.
+pub(crate) const NEWEST: usize = MIGRATIONS.len();
+
 /// How long an instance waits for another one that migrates.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '60s'; \
      SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = warning";

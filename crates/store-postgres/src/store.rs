@@ -1,6 +1,6 @@
 //! The store as the engine sees it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub struct PostgresStore {
     long_question: AsyncMutex<()>,
     hinting: Hinting,
     state: State,
+    /// Whether what only the version before needs is known to be gone.
+    pub(crate) old_index_is_gone: AtomicBool,
 }
 
 /// How often a read is tried, when its connection was lost.
@@ -127,6 +129,7 @@ impl PostgresStore {
             writers: Mutex::new(writers),
             long_question: AsyncMutex::new(()),
             state: State::default(),
+            old_index_is_gone: AtomicBool::new(false),
         })
     }
 

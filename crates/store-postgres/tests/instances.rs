@@ -18,6 +18,7 @@ use saldo_domain::ids::{AccountId, IdSource, OrderId, OrderKey};
 use saldo_domain::stock::StockKey;
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_domain::view::DueRequest;
+use saldo_store::instances::{AttemptCounts, Instance, Instances, ServerRole};
 use saldo_store::query::{BalanceFilter, PageRequest};
 use saldo_store::{Rules, Store, StoreError};
 use saldo_store_postgres::PostgresStore;
@@ -257,4 +258,37 @@ async fn what_cannot_be_logged_is_not_done() {
         let rows: i64 = other.query_one(&counted, &[]).await.unwrap().get(0);
         assert_eq!(rows, 0, "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_index_of_the_version_before_stays_as_long_as_an_instance_of_it_runs() {
+    let database = shared().database().await;
+    let store = instance(&database, 1).await;
+    let client = shared().connect(&database).await;
+    let is_there = async || -> bool {
+        let asked = "SELECT to_regclass('saldo.delivery_due') IS NOT NULL";
+        client.query_one(asked, &[]).await.unwrap().get(0)
+    };
+    assert!(!is_there().await, "nothing needs it in a new database");
+    // As it is while one of three is upgraded.
+    let before = "CREATE INDEX delivery_due ON saldo.delivery (account, due_at, order_id); \
+        INSERT INTO saldo.instance (id, name, version, role, started_at, heartbeat_at, deliveries, attempts, \
+        successes, retried, retried_ms) VALUES ('before', 'before', '0.0.1', 'all', 1, 1, 0, 0, 0, 0, 0)";
+    client.batch_execute(before).await.unwrap();
+    let own = Instance {
+        id: "own".to_owned(),
+        name: "own".to_owned(),
+        version: "0.0.2".to_owned(),
+        role: ServerRole::All,
+        started_at: now(),
+        heartbeat_at: now(),
+        deliveries: 0,
+        counts: AttemptCounts::default(),
+        aside_since: None,
+    };
+    store.put_instance(&own).await.unwrap();
+    assert!(is_there().await, "the other one claims along it");
+    store.remove_instance("before", None).await.unwrap();
+    store.put_instance(&own).await.unwrap();
+    assert!(!is_there().await, "nobody needs it any more");
 }

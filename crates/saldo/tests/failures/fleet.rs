@@ -1,7 +1,7 @@
 //! Three instances on one database, each behind a network of its own, under load.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::load::{Known, Load, Order, SKUS, STOCK};
 use crate::nginx::{self, Nginx};
 use crate::pooler::Pooler;
 use crate::proxy::{Proxy, Target};
-use crate::support::{Server, Simulated, saldo};
+use crate::support::{SALDO, Server, Simulated, saldo};
 
 pub(crate) const INSTANCES: usize = 3;
 const ACCOUNTS: u32 = 3;
@@ -37,6 +37,8 @@ type Settings = &'static [(&'static str, &'static str)];
 pub(crate) struct Instance {
     folder: TempDir,
     settings: Settings,
+    /// What it runs from its next start on.
+    program: PathBuf,
     /// Where it listens, also after a restart; none: each time somewhere else.
     port: Option<u16>,
     server: Option<Server>,
@@ -81,11 +83,14 @@ impl Fleet {
     }
 
     /// Three instances behind a real proxy with the settings of this repository, which has all of the load.
+    /// They are of an earlier version where one is named, until they are restarted.
     pub(crate) async fn behind_nginx() -> (Self, Nginx) {
+        let earlier = std::env::var_os("SALDO_EARLIER");
+        let program = earlier.map_or_else(|| PathBuf::from(SALDO), PathBuf::from);
         let [port, first, second, third] = nginx::ports();
         let mut fleet = Self::empty().await;
         for port in [first, second, third] {
-            fleet.add_at(&[], Some(port)).await;
+            fleet.add_at(&program, &[], Some(port)).await;
         }
         fleet.stock().await;
         let nginx = Nginx::start(port, &[first, second, third]).await;
@@ -143,11 +148,11 @@ impl Fleet {
 
     /// A further instance.
     pub(crate) async fn add(&mut self, settings: Settings) {
-        self.add_at(settings, None).await;
+        self.add_at(Path::new(SALDO), settings, None).await;
     }
 
     /// The same, which always listens on this port.
-    async fn add_at(&mut self, settings: Settings, port: Option<u16>) {
+    async fn add_at(&mut self, program: &Path, settings: Settings, port: Option<u16>) {
         let service = self.simulated.handle.base_url();
         let service = service.trim_start_matches("http://").trim_end_matches('/');
         let service = Target::Address(service.parse().unwrap());
@@ -158,6 +163,7 @@ impl Fleet {
         let mut instance = Instance {
             folder: tempfile::tempdir().unwrap(),
             settings,
+            program: program.to_owned(),
             port,
             server: None,
             database: Proxy::start(database).await,
@@ -172,12 +178,13 @@ impl Fleet {
         servers.map(Server::api).collect()
     }
 
-    /// `SIGTERM`, and a new start at the same place once it has ended.
+    /// `SIGTERM`, and a new start of this version at the same place once it has ended.
     pub(crate) async fn restart_in_place(&mut self, number: usize) {
         let instance = &mut self.instances[number];
         instance.server.take().unwrap().stop().await;
         self.load.goes_on_for(10).await;
         let instance = &mut self.instances[number];
+        instance.program = PathBuf::from(SALDO);
         instance.start(&self.simulated, &self.database_name).await;
     }
 
@@ -382,7 +389,8 @@ impl Instance {
         let listen = self.port.map(|port| format!("127.0.0.1:{port}"));
         let listen = listen.as_deref().map(|listen| ("SALDO_LISTEN", listen));
         let settings = [&settings, listen.as_slice(), self.settings].concat();
-        let server = Server::start_with(self.folder.path(), simulated, &settings).await;
+        let folder = self.folder.path();
+        let server = Server::start_program(&self.program, folder, simulated.settings(), &settings).await;
         self.server = Some(server);
     }
 }

@@ -106,6 +106,16 @@ impl Server {
         orders_service: [(&str, String); 3],
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::start_program(Path::new(SALDO), folder, orders_service, settings).await
+    }
+
+    /// The same of whichever program, such as another version.
+    pub(crate) async fn start_program(
+        program: &Path,
+        folder: &Path,
+        orders_service: [(&str, String); 3],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let named = settings.iter().find(|(name, _)| *name == "SALDO_LISTEN");
         let port = named.map_or_else(free_port, |(_, listen)| {
             listen.rsplit(':').next().unwrap().parse().unwrap()
@@ -115,7 +125,7 @@ impl Server {
             .append(true)
             .open(folder.join("log"))
             .unwrap();
-        let process = saldo(folder)
+        let process = command(program, folder)
             .arg("serve")
             .env("SALDO_LISTEN", format!("127.0.0.1:{port}"))
             .envs(orders_service)
@@ -278,13 +288,20 @@ impl Drop for Server {
     }
 }
 
-/// The `saldo` binary, with a folder's database and nothing of this machine's configuration.
+/// The `saldo` binary.
+pub(crate) const SALDO: &str = env!("CARGO_BIN_EXE_saldo");
+
+/// It, with a folder's database and nothing of this machine's configuration.
 pub(crate) fn saldo(folder: &Path) -> Command {
+    command(Path::new(SALDO), folder)
+}
+
+fn command(program: &Path, folder: &Path) -> Command {
     // A user's own configuration, empty: the one of a Saldo that is installed on this machine is not looked for.
     let configuration = folder.join(".config/saldo");
     std::fs::create_dir_all(&configuration).unwrap();
     std::fs::write(configuration.join("saldo.toml"), "").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saldo"));
+    let mut command = Command::new(program);
     command
         .current_dir(folder)
         .env_clear()
