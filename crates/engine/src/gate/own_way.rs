@@ -194,7 +194,7 @@ impl Gate {
                 true
             }
             CallEnd::Succeeded | CallEnd::Answered | CallEnd::AccountUnusable => {
-                if matches!(permits.own, Permit::Probe(_)) {
+                if permits.is_trial() {
                     self.own_way.circuit.succeeded(now);
                 }
                 false
