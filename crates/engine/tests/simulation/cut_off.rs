@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use saldo_domain::circuit::CircuitState;
 use saldo_domain::discrepancy::RunOutcome;
 use saldo_domain::ids::OrderKey;
@@ -438,4 +440,58 @@ fn a_leader_that_is_cut_off_lets_another_one_lead_who_pulls_and_compares() {
         assert_eq!(status.circuit, CircuitState::Closed);
         fleet.world.assert_at_rest().await;
     });
+}
+
+#[test]
+fn whatever_ways_come_and_go_all_instances_deliver_in_the_end() {
+    for seed in 1..=4 {
+        simulate(async move {
+            let setup = Setup {
+                seed,
+                ..Setup::default()
+            };
+            let mut fleet = Fleet::of(3, setup).await;
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            for _ in 0..40 {
+                for way in &fleet.ways {
+                    if random.random_range(0..3) > 0 {
+                        way.mend();
+                    } else {
+                        let obstacle = random.random_range(0..obstacles().len());
+                        way.cut(obstacles()[obstacle].clone());
+                    }
+                }
+                let mode = if random.random_range(0..6) == 0 {
+                    Mode::Refuses
+                } else {
+                    Mode::Up
+                };
+                fleet.world.set_mode(mode);
+                let lasts = random.random_range(1..40);
+                fleet.load(lasts).await;
+            }
+            fleet.world.set_mode(Mode::Up);
+            for way in &fleet.ways {
+                way.mend();
+            }
+            // A probe, a trial, and the longest backoff after them.
+            seconds(60 + 60 + 3_600).await;
+            let before: Vec<usize> = fleet.ways.iter().map(|way| way.passed()).collect();
+            assert_eq!(fleet.aside(0).await, [] as [&str; 0], "seed {seed}");
+            for asked in 0..3 {
+                let circuit = fleet.status(asked).await.circuit;
+                assert_eq!(circuit, CircuitState::Closed, "seed {seed}");
+            }
+            // So slow that one that still makes one delivery at a time makes few.
+            let slow = (1_000, 1_000);
+            fleet.world.remote.faults(|faults| faults.latency_ms = slow);
+            fleet.post(600).await;
+            seconds(120).await;
+            for (way, before) in fleet.ways.iter().zip(before) {
+                let passed = way.passed() - before;
+                assert!(passed >= 200, "seed {seed}: one made {passed} deliveries of 1800");
+            }
+            fleet.world.assert_at_rest().await;
+        });
+    }
 }
