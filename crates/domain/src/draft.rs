@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::changes::{AdjustmentChange, Changes, FileChange};
+use crate::changes::{AdjustmentChange, Changes, FileChange, RowChange};
 use crate::ids::{IdSource, LineItemId, LogEntryId, OperationId, OrderKey, ReviewId};
 use crate::limits::ERROR_CHARACTERS_MAX;
 use crate::operation::{
@@ -459,12 +459,17 @@ impl<'a> Draft<'a> {
         };
         for (key, mut file) in std::mem::take(&mut self.files) {
             let before = self.view.order(&key)?;
-            if before != Some(&file) && !is_only_claimed(before, &file) {
+            let is_claim = is_only_claimed(before, &file);
+            if before != Some(&file) && !is_claim {
                 file.order.updated_at = self.now;
             }
             let Some(mut change) = FileChange::between(before, file) else {
                 continue;
             };
+            if change.order == RowChange::Same && !is_claim {
+                // Twice at one moment. Its row is written all the same: that tells whoever keeps the order that it changed.
+                change.order = RowChange::Updated;
+            }
             // A finished operation that is undone was not in the file, and still it is not new.
             for changed in &mut change.changed_operations {
                 let id = change.after.operations[changed.position].id;
@@ -493,4 +498,58 @@ fn is_only_claimed(before: Option<&OrderFile>, after: &OrderFile) -> bool {
         let now = lease(after);
         before.order == after.order && now.is_some() && now != lease(before)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ids::{AccountId, OrderId};
+    use crate::order::Order;
+    use crate::retry::RetryPolicy;
+    use crate::rollout::Mode;
+    use crate::text::Warehouse;
+    use crate::view::Row;
+
+    struct Ids;
+
+    impl IdSource for Ids {
+        fn next(&mut self, _: Timestamp) -> Uuid {
+            Uuid::from_u128(1)
+        }
+    }
+
+    #[test]
+    fn what_changes_beside_an_order_rewrites_it_even_at_the_moment_of_its_last_change() {
+        let now = Timestamp::UNIX_EPOCH;
+        let key = OrderKey {
+            account: AccountId::new(Uuid::from_u128(7)),
+            order: OrderId::parse("order").unwrap(),
+        };
+        let warehouse = Warehouse::parse("Ирина").unwrap();
+        let file = OrderFile::of(Order::first_heard_of(key.clone(), warehouse, now));
+        let mut view = View::default();
+        view.insert(Row::Order(key.clone(), Some(Box::new(file.clone()))));
+        let policy = Policy {
+            default_warehouse: file.order.warehouse.clone(),
+            deduct_when_bought: false,
+            allow_negative: false,
+            retry: RetryPolicy::default(),
+            circuit_enabled: true,
+            lease_seconds: 60,
+            verify_after_seconds: 60,
+            give_up_hours: 24,
+            initial_mode: Mode::On,
+            start_from: None,
+        };
+        let mut ids = Ids;
+        let mut draft = Draft::new(&view, now, &policy, "tester", &mut ids);
+        let mut asked_about = draft.take(&key).unwrap().unwrap();
+        draft.ask(&mut asked_about, ReviewReason::Returned, None, json!({}));
+        draft.put(asked_about);
+        let changes = draft.finish().unwrap();
+        assert_eq!(changes.files[0].after.order, file.order);
+        assert_eq!(changes.files[0].order, RowChange::Updated);
+    }
 }

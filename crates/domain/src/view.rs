@@ -438,6 +438,11 @@ impl View {
         }
     }
 
+    /// Takes an order's file out, for a store that keeps it elsewhere.
+    pub fn take_order(&mut self, key: &OrderKey) -> Option<OrderFile> {
+        self.orders.remove(key).flatten()
+    }
+
     /// Makes the changes of a decision visible to those that follow in the same transaction.
     pub fn apply(&mut self, changes: Changes) {
         // A list may name orders that no longer belong to it, or lack new ones: it is looked for again.

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use saldo_domain::changes::{Changes, DeliveryChange};
-use saldo_domain::decide::{Outcome, Request, decide, first_keys};
-use saldo_domain::ids::{AccountId, IdSource, OperationId, ReviewId};
+use saldo_domain::changes::{Changes, DeliveryChange, RowChange};
+use saldo_domain::decide::{Command, Outcome, Request, decide, first_keys};
+use saldo_domain::ids::{AccountId, IdSource, OperationId, OrderKey, ReviewId};
 use saldo_domain::policy::Policy;
 use saldo_domain::view::{Key, Row, Stop, View};
 use saldo_store::StoreError;
@@ -16,8 +16,9 @@ use saldo_store::moves::UncommittedMoves;
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::kept::{Kept, KeptClaim};
 use crate::lists;
-use crate::load::{Before, Tokens, Wanted, load, owners};
+use crate::load::{AsStored, Before, Wanted, load, owners};
 use crate::locks::{self, Held, Names, add_names, at_the_beginning, mapping_name, order_name};
 use crate::options::PostgresOptions;
 use crate::pending::Pending;
@@ -55,13 +56,16 @@ pub(crate) struct Batch<'b> {
     pub(crate) ids: &'b Mutex<RewindingIds>,
     pub(crate) options: &'b PostgresOptions,
     pub(crate) queue: &'b Queue,
+    kept: &'b Kept,
     view: View,
     held: Held,
-    tokens: Tokens,
+    stored: AsStored,
     pending: Pending,
     moves: UncommittedMoves,
     /// When the deliveries are due that were stored.
     due: Due,
+    /// Orders whose delivery was claimed.
+    claimed: Vec<OrderKey>,
 }
 
 /// When the earliest delivery of an account is due.
@@ -71,6 +75,10 @@ pub(crate) type Due = BTreeMap<AccountId, Timestamp>;
 pub(crate) struct Committed {
     pub(crate) moves: UncommittedMoves,
     pub(crate) due: Due,
+    /// What was claimed, to be kept.
+    pub(crate) claims: Vec<KeptClaim>,
+    /// Orders of which nothing that was kept before is still so.
+    pub(crate) rewritten: Vec<OrderKey>,
 }
 
 /// The keys that one decision asked for and did not find.
@@ -103,6 +111,7 @@ impl<'b> Batch<'b> {
         ids: &'b Mutex<RewindingIds>,
         options: &'b PostgresOptions,
         queue: &'b Queue,
+        kept: &'b Kept,
     ) -> Self {
         Self {
             session,
@@ -110,12 +119,14 @@ impl<'b> Batch<'b> {
             ids,
             options,
             queue,
+            kept,
             view: View::default(),
             held: Held::default(),
-            tokens: Tokens::new(),
+            stored: AsStored::default(),
             pending: Pending::default(),
             moves: UncommittedMoves::default(),
             due: Due::new(),
+            claimed: Vec::new(),
         }
     }
 
@@ -130,6 +141,7 @@ impl<'b> Batch<'b> {
         let mut keys = Vec::new();
         for request in requests {
             keys.extend(first_keys(request, self.policy));
+            self.look_at_kept(request);
         }
         let mut names = besides.clone();
         for key in &keys {
@@ -149,9 +161,25 @@ impl<'b> Batch<'b> {
             lock: Some(lock),
         };
         let wanted = Wanted::of(keys, &self.view);
-        load(self.session, before, &wanted, &mut self.view, &mut self.tokens).await?;
+        load(self.session, before, &wanted, &mut self.view, &mut self.stored).await?;
         self.held.add(&names);
         Ok(())
+    }
+
+    /// Looks at what was kept of the claim that a request ends. Whether it is still so shows when the end is written.
+    fn look_at_kept(&mut self, request: &Request) {
+        let Command::Settle(settle) = &request.command else {
+            return;
+        };
+        if let Some(KeptClaim { file, order_version }) = self.kept.take(&settle.key, settle.token) {
+            let key = settle.key.clone();
+            self.stored
+                .tokens
+                .insert(key.clone(), Some(settle.token.as_uuid()));
+            self.stored.orders.insert(key.clone(), order_version);
+            self.stored.unproved.insert(key.clone());
+            self.view.insert(Row::Order(key, Some(Box::new(file))));
+        }
     }
 
     /// Decides a request. The outer error spoils the transaction, the inner one only this request.
@@ -169,7 +197,7 @@ impl<'b> Batch<'b> {
                     }
                     self.pending.add(&changes);
                     self.moves.add(&changes);
-                    self.note_due(&changes);
+                    self.note_deliveries(&changes);
                     self.view.apply(changes);
                     return Ok(Ok(outcome));
                 }
@@ -188,9 +216,12 @@ impl<'b> Batch<'b> {
         ))))
     }
 
-    fn note_due(&mut self, changes: &Changes) {
+    fn note_deliveries(&mut self, changes: &Changes) {
         for change in &changes.files {
             if let (DeliveryChange::Put, Some(delivery)) = (change.delivery, &change.after.delivery) {
+                if delivery.lease.is_some() && change.order == RowChange::Same {
+                    self.claimed.push(delivery.key.clone());
+                }
                 let due_at = self.due.entry(delivery.key.account).or_insert(delivery.due_at);
                 *due_at = delivery.due_at.min(*due_at);
             }
@@ -242,7 +273,7 @@ impl<'b> Batch<'b> {
             parameters: vec![typed(&columns_of_names), typed(&alone)],
         });
         let before = Before { begin: None, lock };
-        if !load(self.session, before, &wanted, &mut self.view, &mut self.tokens).await? {
+        if !load(self.session, before, &wanted, &mut self.view, &mut self.stored).await? {
             return Err(Failure::Contended(missing));
         }
         self.held.add(&missing);
@@ -303,15 +334,30 @@ impl<'b> Batch<'b> {
     /// Writes what was decided so far.
     async fn flush(&mut self) -> Result<(), Failure> {
         let pending = std::mem::take(&mut self.pending);
-        write(self.session, pending, &mut self.tokens, None).await
+        write(self.session, pending, &mut self.stored, None).await
     }
 
     /// Writes the rest, and marks the transaction. Says what is to be told once it is committed.
     pub(crate) async fn finish(mut self, mark: Mark) -> Result<Committed, Failure> {
-        write(self.session, self.pending, &mut self.tokens, Some(mark)).await?;
+        write(self.session, self.pending, &mut self.stored, Some(mark)).await?;
+        if let Some(key) = self.stored.unproved.iter().next() {
+            return Err(Failure::Changed(format!(
+                "what was kept of order {} was not found to be so",
+                key.order
+            )));
+        }
+        let mut claims = Vec::with_capacity(self.claimed.len());
+        for key in self.claimed {
+            let order_version = self.stored.orders.get(&key).copied();
+            if let (Some(file), Some(order_version)) = (self.view.take_order(&key), order_version) {
+                claims.push(KeptClaim { file, order_version });
+            }
+        }
         Ok(Committed {
             moves: self.moves,
             due: self.due,
+            claims,
+            rewritten: self.stored.rewritten,
         })
     }
 }

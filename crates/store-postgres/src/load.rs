@@ -1,6 +1,6 @@
 //! Loading the rows that decisions ask for: those of a whole batch at once, one question a table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::{AccountId, OperationId, OrderId, OrderKey, ReviewId};
@@ -17,14 +17,25 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rollouts;
+use crate::row_version::RowVersion;
 use crate::session::{Session, Step};
 use crate::sql::{get, id, moment, operation_ids, text, typed, values};
 
 /// The most operations of one order that are shown.
 const OPERATIONS_SHOWN_MAX: usize = 500;
 
-/// The lease token of each delivery as it is stored: what a change of it expects to find (invariant 7).
-pub(crate) type Tokens = HashMap<OrderKey, Option<Uuid>>;
+/// Rows as they are stored, as far as that was read: what a change of them expects to find.
+#[derive(Debug, Default)]
+pub(crate) struct AsStored {
+    /// The lease token of each delivery (invariant 7).
+    pub(crate) tokens: HashMap<OrderKey, Option<Uuid>>,
+    /// The versions of orders' rows that this transaction has not written.
+    pub(crate) orders: HashMap<OrderKey, RowVersion>,
+    /// Orders that were not read but kept from their claim, and are not yet known to be as they were then.
+    pub(crate) unproved: HashSet<OrderKey>,
+    /// Orders whose rows this transaction has written anew.
+    pub(crate) rewritten: Vec<OrderKey>,
+}
 
 /// The keys of a batch, sorted by what they name.
 #[derive(Debug, Default)]
@@ -125,7 +136,7 @@ impl<'w> Columns<'w> {
 const ORDERS: &str = concat!(
     "SELECT ",
     order_columns!(),
-    ", operations, account, order_id FROM unnest($1::uuid[], $2::text[]) AS wanted (key_account, key_order) \
+    ", operations, account, order_id, orders.ctid, orders.xmin FROM unnest($1::uuid[], $2::text[]) AS wanted (key_account, key_order) \
      JOIN saldo.orders ON account = key_account AND order_id = key_order"
 );
 const LINES: &str =
@@ -188,7 +199,7 @@ pub(crate) async fn load(
     before: Before<'_>,
     wanted: &Wanted,
     view: &mut View,
-    tokens: &mut Tokens,
+    stored: &mut AsStored,
 ) -> Result<bool, Failure> {
     let columns = Columns::of(wanted);
     let mut steps = Vec::new();
@@ -210,7 +221,7 @@ pub(crate) async fn load(
     for (kind, rows) in kinds.into_iter().zip(answers) {
         found.read(kind, &rows)?;
     }
-    let files = live_orders(session, found.orders, tokens).await?;
+    let files = live_orders(session, found.orders, stored).await?;
     insert_orders(wanted, files, view);
     insert_others(wanted, found.others, view);
     for (reason, subject) in &wanted.open_reviews {
@@ -301,7 +312,11 @@ fn questions<'c>(columns: &'c Columns<'_>) -> Vec<(Kind, Step<'c>)> {
 }
 
 /// An order with the ids of its operations.
-type OrderRow = (Order, Vec<OperationId>);
+struct OrderRow {
+    order: Order,
+    operations: Vec<OperationId>,
+    version: RowVersion,
+}
 
 /// What the first questions found.
 #[derive(Default)]
@@ -373,26 +388,30 @@ impl Found {
 
 fn order_row(row: &Row) -> Result<OrderRow, Failure> {
     let key = rows::order_key_at(row, 18)?;
-    Ok((rows::order(&key, row)?, operation_ids(row, 17)?))
+    Ok(OrderRow {
+        order: rows::order(&key, row)?,
+        operations: operation_ids(row, 17)?,
+        version: RowVersion {
+            spot: get(row, 20)?,
+            writer: get(row, 21)?,
+        },
+    })
 }
 
 /// The files of the orders that were found: what is unfinished of each, oldest first.
 async fn live_orders(
     session: &Session,
     orders: Vec<OrderRow>,
-    tokens: &mut Tokens,
+    stored: &mut AsStored,
 ) -> Result<HashMap<OrderKey, OrderFile>, Failure> {
     if orders.is_empty() {
         return Ok(HashMap::new());
     }
-    let accounts: Vec<Uuid> = orders
-        .iter()
-        .map(|(order, _)| order.key.account.as_uuid())
-        .collect();
-    let names: Vec<&str> = orders.iter().map(|(order, _)| order.key.order.as_str()).collect();
+    let accounts: Vec<Uuid> = orders.iter().map(|row| row.order.key.account.as_uuid()).collect();
+    let names: Vec<&str> = orders.iter().map(|row| row.order.key.order.as_str()).collect();
     let operations: Vec<Uuid> = orders
         .iter()
-        .flat_map(|(_, ids)| ids.iter().map(|id| id.as_uuid()))
+        .flat_map(|row| row.operations.iter().map(|id| id.as_uuid()))
         .collect();
     let steps = [
         Step {
@@ -415,8 +434,14 @@ async fn live_orders(
         unfinished.insert(operation.id, operation);
     }
     let mut files = HashMap::with_capacity(orders.len());
-    for (order, ids) in orders {
+    for OrderRow {
+        order,
+        operations: ids,
+        version,
+    } in orders
+    {
         let operations = ids.iter().filter_map(|id| unfinished.remove(id)).collect();
+        stored.orders.insert(order.key.clone(), version);
         let file = OrderFile {
             operations,
             ..OrderFile::of(order)
@@ -426,7 +451,7 @@ async fn live_orders(
     for row in &answers[1] {
         let delivery = keyed_delivery(row)?;
         let token = delivery.lease.as_ref().map(|lease| lease.token.as_uuid());
-        tokens.insert(delivery.key.clone(), token);
+        stored.tokens.insert(delivery.key.clone(), token);
         if let Some(file) = files.get_mut(&delivery.key) {
             file.delivery = Some(delivery);
         }
@@ -519,16 +544,21 @@ pub(crate) async fn order_files(
     let orders: Vec<&str> = keys.iter().map(|key| key.order.as_str()).collect();
     let mut found = session.many(ORDERS, values![accounts, orders], order_row).await?;
     // One that is named twice is found twice.
-    found.sort_by(|(left, _), (right, _)| left.key.cmp(&right.key));
-    found.dedup_by(|(left, _), (right, _)| left.key == right.key);
-    let files = live_orders(session, found, &mut Tokens::new()).await?;
+    found.sort_by(|left, right| left.order.key.cmp(&right.order.key));
+    found.dedup_by(|left, right| left.order.key == right.order.key);
+    let files = live_orders(session, found, &mut AsStored::default()).await?;
     Ok(keys.iter().map(|key| files.get(key).cloned()).collect())
 }
 
 /// An order with everything ever recorded of it, newest first.
 pub(crate) async fn whole_order(session: &Session, key: &OrderKey) -> Result<Option<OrderFile>, Failure> {
     let (account, order) = (vec![key.account.as_uuid()], vec![key.order.as_str()]);
-    let Some((order_row, mut ids)) = session.one(ORDERS, values![account, order], order_row).await? else {
+    let Some(OrderRow {
+        order: order_row,
+        operations: mut ids,
+        ..
+    }) = session.one(ORDERS, values![account, order], order_row).await?
+    else {
         return Ok(None);
     };
     ids.reverse();

@@ -14,6 +14,7 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::row_version::{Spot, Writer};
 use crate::session::Parameter;
 
 /// A Rust type with the type of the column that takes it.
@@ -39,6 +40,7 @@ typed! {
     Vec<String> => TEXT_ARRAY, Vec<Option<String>> => TEXT_ARRAY,
     i64 => INT8, Option<i64> => INT8, Vec<i64> => INT8_ARRAY, Vec<Option<i64>> => INT8_ARRAY,
     bool => BOOL, Option<bool> => BOOL, Vec<bool> => BOOL_ARRAY, Vec<Option<bool>> => BOOL_ARRAY,
+    Vec<Spot> => TID_ARRAY, Vec<Writer> => XID_ARRAY,
 }
 
 /// A value as a parameter.

@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use crate::address::Address;
 use crate::failure::Failure;
 use crate::hints::Hinting;
+use crate::kept::Kept;
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
 use crate::queue::Queue;
@@ -99,6 +100,7 @@ impl PostgresStore {
             markers,
             moves: Moves::default(),
             queue: Queue::new(Duration::from_millis(options.queue_known_milliseconds)),
+            kept: Kept::default(),
             options,
         });
         let mut writers = Vec::new();

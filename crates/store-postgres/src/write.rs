@@ -1,5 +1,7 @@
 //! Writing what decisions changed: one statement a table, whatever the number of rows.
 
+use std::collections::HashMap;
+
 use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::OrderKey;
 use saldo_domain::operation::Operation;
@@ -9,9 +11,10 @@ use saldo_store::rows::{standing_words, task_word};
 use uuid::Uuid;
 
 use crate::failure::Failure;
-use crate::load::Tokens;
+use crate::load::AsStored;
 use crate::locks::order_name;
 use crate::pending::{Pending, PendingOrder, Sorted};
+use crate::row_version::RowVersion;
 use crate::session::{Session, Step};
 use crate::sql::{list_json, optional_stored, storable, stored, to_json};
 use crate::table_write::Write;
@@ -21,16 +24,16 @@ use crate::transaction::{MARK, Mark};
 pub(crate) async fn write(
     session: &Session,
     pending: Pending,
-    tokens: &mut Tokens,
+    as_stored: &mut AsStored,
     mark: Option<Mark>,
 ) -> Result<(), Failure> {
     let mut writes = Vec::new();
-    write_orders(&pending, &mut writes)?;
+    write_orders(&pending, as_stored, &mut writes)?;
     write_waits(&pending, &mut writes);
     write_holders(&pending, &mut writes);
     write_operations(&pending, &mut writes)?;
     write_ledger(&pending, &mut writes)?;
-    write_deliveries(&pending, tokens, &mut writes);
+    write_deliveries(&pending, &as_stored.tokens, &mut writes);
     write_reviews(&pending, &mut writes)?;
     write_plain(&pending, &mut writes)?;
     write_rollout(&pending, &mut writes)?;
@@ -45,8 +48,8 @@ pub(crate) async fn write(
     }
     for (key, delivery) in pending.deliveries {
         match delivery {
-            Some(delivery) => tokens.insert(key, token(&delivery)),
-            None => tokens.remove(&key),
+            Some(delivery) => as_stored.tokens.insert(key, token(&delivery)),
+            None => as_stored.tokens.remove(&key),
         };
     }
     Ok(())
@@ -87,29 +90,51 @@ const UPDATE_ORDERS: &str = "UPDATE saldo.orders AS old SET warehouse = new.ware
      updated_at, lines, operations) \
      WHERE old.account = new.account AND old.order_id = new.order_id";
 
-/// What an attempt of a delivery changes.
+/// What an attempt of a delivery changes, in the version that was read.
 const CONFIRM_ORDERS: &str = "UPDATE saldo.orders AS old SET flag_confirmed = new.flag_confirmed, \
      flag_confirmed_at = new.flag_confirmed_at, updated_at = new.updated_at \
-     FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::bigint[], $5::bigint[]) \
-     AS new (account, order_id, flag_confirmed, flag_confirmed_at, updated_at) \
-     WHERE old.account = new.account AND old.order_id = new.order_id";
+     FROM unnest($1::uuid[], $2::text[], $3::tid[], $4::xid[], $5::bool[], $6::bigint[], $7::bigint[]) \
+     AS new (account, order_id, spot, writer, flag_confirmed, flag_confirmed_at, updated_at) \
+     WHERE old.ctid = new.spot AND old.xmin = new.writer AND old.account = new.account AND old.order_id = new.order_id";
 
-fn write_orders(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    let orders = Sorted::of(pending.orders.values());
-    for (rows, sql) in [(orders.new, INSERT_ORDERS), (orders.whole, UPDATE_ORDERS)] {
+fn write_orders(pending: &Pending, as_stored: &mut AsStored, writes: &mut Vec<Write>) -> Result<(), Failure> {
+    let Sorted {
+        new,
+        mut whole,
+        stepped,
+    } = Sorted::of(pending.orders.values());
+    let mut confirmed: Vec<(&Order, RowVersion)> = Vec::new();
+    for row in stepped {
+        // What this transaction wrote before has another version now, of which nothing was heard.
+        match as_stored.orders.get(&row.order.key) {
+            Some(version) => confirmed.push((&row.order, *version)),
+            None => whole.push(row),
+        }
+    }
+    for (order, _) in &confirmed {
+        as_stored.unproved.remove(&order.key);
+    }
+    for (key, upsert) in &pending.orders {
+        as_stored.orders.remove(key);
+        if !upsert.is_new {
+            as_stored.rewritten.push(key.clone());
+        }
+    }
+    for (rows, sql) in [(new, INSERT_ORDERS), (whole, UPDATE_ORDERS)] {
         if !rows.is_empty() {
             writes.push(order_columns(&rows, sql)?);
         }
     }
-    let confirmed: Vec<&Order> = orders.stepped.iter().map(|pending| &pending.order).collect();
     if !confirmed.is_empty() {
-        let keys: Vec<&OrderKey> = confirmed.iter().map(|order| &order.key).collect();
+        let keys: Vec<&OrderKey> = confirmed.iter().map(|(order, _)| &order.key).collect();
         let write = Write::new("orders", CONFIRM_ORDERS)
             .all_of(keys.len())
             .keys(&keys)
-            .column(&confirmed, |order| order.flag_confirmed)
-            .column(&confirmed, |order| optional_stored(order.flag_confirmed_at))
-            .column(&confirmed, |order| stored(order.updated_at));
+            .column(&confirmed, |(_, version)| version.spot)
+            .column(&confirmed, |(_, version)| version.writer)
+            .column(&confirmed, |(order, _)| order.flag_confirmed)
+            .column(&confirmed, |(order, _)| optional_stored(order.flag_confirmed_at))
+            .column(&confirmed, |(order, _)| stored(order.updated_at));
         writes.push(write);
     }
     Ok(())
@@ -376,7 +401,7 @@ const DELETE_DELIVERIES: &str = "DELETE FROM saldo.delivery AS old \
      WHERE old.account = gone.account AND old.order_id = gone.order_id \
      AND old.lease_token IS NOT DISTINCT FROM gone.expected_token";
 
-fn write_deliveries(pending: &Pending, tokens: &Tokens, writes: &mut Vec<Write>) {
+fn write_deliveries(pending: &Pending, tokens: &HashMap<OrderKey, Option<Uuid>>, writes: &mut Vec<Write>) {
     let mut new: Vec<&Delivery> = Vec::new();
     let mut changed: Vec<(&Delivery, Option<Uuid>)> = Vec::new();
     let mut gone: Vec<(&OrderKey, Option<Uuid>)> = Vec::new();

@@ -16,6 +16,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::batch::{Batch, Committed};
 use crate::failure::{Failure, Gravity};
+use crate::kept::Kept;
 use crate::locks::{EVERYTHING, Names};
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
@@ -114,6 +115,7 @@ pub(crate) struct Shared {
     pub(crate) markers: Markers,
     pub(crate) moves: Moves,
     pub(crate) queue: Queue,
+    pub(crate) kept: Kept,
 }
 
 impl Shared {
@@ -271,13 +273,20 @@ impl Writer {
                 Err(failure)
             }
         };
-        let (done, Committed { mut moves, due }) =
-            committed.inspect_err(|_| self.shared.queue.look_again())?;
+        let (done, committed) = committed.inspect_err(|_| self.shared.queue.look_again())?;
+        let Committed {
+            mut moves,
+            due,
+            claims,
+            rewritten,
+        } = committed;
         self.shared.markers.committed(marker);
         self.shared.moves.commit(&mut moves);
         for (account, due_at) in due {
             self.shared.queue.stored(account, stored(due_at));
         }
+        self.shared.kept.forget(&rewritten);
+        self.shared.kept.keep(claims);
         Ok(done)
     }
 
@@ -298,7 +307,14 @@ impl Writer {
             })
             .collect();
         let shared = &*self.shared;
-        let mut batch = Batch::new(session, policy, &shared.ids, &shared.options, &shared.queue);
+        let mut batch = Batch::new(
+            session,
+            policy,
+            &shared.ids,
+            &shared.options,
+            &shared.queue,
+            &shared.kept,
+        );
         batch.begin(&shared.beginnings.write, &requests, besides).await?;
         let mut results = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {

@@ -189,6 +189,51 @@ async fn no_two_instances_claim_a_delivery_and_a_stale_outcome_changes_nothing()
     assert_eq!(first.check(now()).await.unwrap(), []);
 }
 
+/// A store keeps what its claims read until they end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_instance_changed_since_a_claim_is_seen_by_its_end() {
+    let database = shared().database().await;
+    let (first, second) = (instance(&database, 1).await, instance(&database, 2).await);
+    for sku in ["A", "B"] {
+        first.execute(receive(sku, 1_000)).await.unwrap();
+    }
+    let another_line = |number| match deduct(number).command {
+        Command::Deduct(deduct) => request(Command::Deduct(Deduct {
+            sku: Sku::parse("B").unwrap(),
+            ..deduct
+        })),
+        other => panic!("{other:?}"),
+    };
+    for number in [0, 2, 4, 6] {
+        first.execute(deduct(number)).await.unwrap();
+    }
+    let Outcome::Claimed(claims) = first.execute(claim_due(4)).await.unwrap() else {
+        panic!("a claim was answered otherwise");
+    };
+    assert_eq!(claims.len(), 4);
+    second.execute(another_line(2)).await.unwrap();
+    second.execute(another_line(4)).await.unwrap();
+    let settles = claims.into_iter().map(|claim| {
+        request(Command::Settle(Settle {
+            key: claim.key,
+            token: claim.token,
+            outcome: AttemptOutcome::Delivered,
+            draw: 0.5,
+            took_ms: 1,
+        }))
+    });
+    for settled in first.execute_all(settles.collect()).await {
+        settled.unwrap();
+    }
+    let Outcome::Claimed(claims) = second.execute(claim_due(4)).await.unwrap() else {
+        panic!("a claim was answered otherwise");
+    };
+    let mut owed: Vec<OrderKey> = claims.into_iter().map(|claim| claim.key).collect();
+    owed.sort_by(|left, right| left.order.cmp(&right.order));
+    assert_eq!(owed, [order(2), order(4)], "only what came since is owed");
+    assert_eq!(first.check(now()).await.unwrap(), []);
+}
+
 /// Connections are cut at any moment, also between a commit and its answer: what was acknowledged is there once, and
 /// what was refused is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
