@@ -15,30 +15,38 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_ledger",
         sql: include_str!("../migrations/0001_ledger.sql"),
+        former: &[],
     },
     Migration {
         name: "0002_reconciliation",
         sql: include_str!("../migrations/0002_reconciliation.sql"),
+        former: &[],
     },
     Migration {
         name: "0003_alerts",
         sql: include_str!("../migrations/0003_alerts.sql"),
+        former: &[],
     },
     Migration {
         name: "0004_reports",
         sql: include_str!("../migrations/0004_reports.sql"),
+        former: &[],
     },
     Migration {
         name: "0005_instances",
         sql: include_str!("../migrations/0005_instances.sql"),
+        former: &[],
     },
     Migration {
         name: "0006_queue",
         sql: include_str!("../migrations/0006_queue.sql"),
+        // It let the index of the version before go at once.
+        former: &["f5e597dfa2af5494dbb0ff92229d23da8fc2cf3ed612adadbe1bf874ece36d2a"],
     },
     Migration {
         name: "0007_aside",
         sql: include_str!("../migrations/0007_aside.sql"),
+        former: &[],
     },
 ];
 

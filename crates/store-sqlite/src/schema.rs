@@ -15,30 +15,37 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_ledger",
         sql: include_str!("../migrations/0001_ledger.sql"),
+        former: &[],
     },
     Migration {
         name: "0002_reconciliation",
         sql: include_str!("../migrations/0002_reconciliation.sql"),
+        former: &[],
     },
     Migration {
         name: "0003_alerts",
         sql: include_str!("../migrations/0003_alerts.sql"),
+        former: &[],
     },
     Migration {
         name: "0004_reports",
         sql: include_str!("../migrations/0004_reports.sql"),
+        former: &[],
     },
     Migration {
         name: "0005_instances",
         sql: include_str!("../migrations/0005_instances.sql"),
+        former: &[],
     },
     Migration {
         name: "0006_leases",
         sql: include_str!("../migrations/0006_leases.sql"),
+        former: &[],
     },
     Migration {
         name: "0007_aside",
         sql: include_str!("../migrations/0007_aside.sql"),
+        former: &[],
     },
 ];
 
