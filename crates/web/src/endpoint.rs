@@ -30,7 +30,7 @@ pub(crate) enum Takes {
     Body,
     /// In full, and what it asks for may take as long as it takes: it has bounds of its own.
     BodyAndTime,
-    /// As it arrives: the endpoint reads it itself, and keeps its own bounds.
+    /// As it arrives: the endpoint reads it itself, and keeps its own bounds, also of time.
     Stream,
 }
 
@@ -250,7 +250,7 @@ where
     F: Future<Output = Result<Answer, Problem>>,
 {
     let answer = handler(app.clone(), call);
-    if takes == Takes::BodyAndTime {
+    if matches!(takes, Takes::BodyAndTime | Takes::Stream) {
         return answer.await;
     }
     match tokio::time::timeout(app.options.request_timeout, answer).await {

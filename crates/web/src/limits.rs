@@ -66,6 +66,8 @@ pub(crate) const HEADER_TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_millis(500);
 /// How long requests under way may take to end once a stop was asked for.
 pub(crate) const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+/// Failures after which nobody more is let in who waited when the server stopped: it may be out of file handles.
+pub(crate) const FAILED_ACCEPTS_MAX: u32 = 100;
 
 const _: () = assert!(BODY_BYTES_MAX <= DROPPED_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= BATCH_CHUNK_BYTES);

@@ -17,7 +17,8 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::limits::{
-    CONNECTIONS_MAX, DRAIN_TIME_MAX, FIRST_REQUEST_TIME_MAX, HEADER_BYTES_MAX, HEADER_TIME_MAX, HEADERS_MAX,
+    CONNECTIONS_MAX, DRAIN_TIME_MAX, FAILED_ACCEPTS_MAX, FIRST_REQUEST_TIME_MAX, HEADER_BYTES_MAX,
+    HEADER_TIME_MAX, HEADERS_MAX,
 };
 
 /// Says to what never ends by itself that the server stops. Stands in the extensions of every request.
@@ -95,13 +96,20 @@ fn accept_waiting(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<(TcpStrea
             return accepted;
         }
     };
-    while let Ok(permit) = room.clone().try_acquire_owned()
-        && let Ok((stream, _)) = listener.accept()
+    let mut failures = 0;
+    while failures < FAILED_ACCEPTS_MAX
+        && let Ok(permit) = room.clone().try_acquire_owned()
     {
-        let stream = stream
-            .set_nonblocking(true)
-            .and_then(|()| TcpStream::from_std(stream));
-        accepted.extend(stream.ok().map(|stream| (stream, permit)));
+        let stream = listener.accept().and_then(|(stream, _)| {
+            stream.set_nonblocking(true)?;
+            TcpStream::from_std(stream)
+        });
+        match stream {
+            Ok(stream) => accepted.push((stream, permit)),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+            // One that went away meanwhile keeps nobody behind it from being let in.
+            Err(_) => failures += 1,
+        }
     }
     accepted
 }
