@@ -16,6 +16,8 @@ use crate::row_version::RowVersion;
 /// The most claims that are kept. When one more comes all are forgotten, and their ends read again: claims whose worker is
 /// gone are not missed, and others are few.
 const KEPT_MAX: usize = 4_096;
+/// Orders with more lines are read again: they are rare, and an order may have a thousand.
+const KEPT_LINES_MAX: usize = 50;
 
 /// An order with its claimed delivery, and the version of the order's row.
 #[derive(Debug, Clone)]
@@ -39,7 +41,8 @@ impl Kept {
     /// Keeps claims, which are committed.
     pub(crate) fn keep(&self, claims: Vec<KeptClaim>) {
         let mut kept = self.kept();
-        for claim in claims {
+        let small = |claim: &KeptClaim| claim.file.order.lines.len() <= KEPT_LINES_MAX;
+        for claim in claims.into_iter().filter(small) {
             if kept.len() >= KEPT_MAX {
                 kept.clear();
             }
