@@ -7,7 +7,7 @@ ALTER TABLE saldo.delivery ADD COLUMN queued_at bigint NOT NULL DEFAULT 0;
 UPDATE saldo.delivery SET queued_at = due_at;
 CREATE INDEX delivery_queue ON saldo.delivery (account, queued_at, order_id);
 -- The version before finds what is due along this index. Without it, it would take a lock for each order that is due, and
--- so all locks that the server has. It stays while instances run; the last that is upgraded lets it go (src/instances.rs).
+-- so all locks that the server has. It stays while instances run; the last that is upgraded lets it go (src/old_index.rs).
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM saldo.instance) THEN
         DROP INDEX saldo.delivery_due;

@@ -1,7 +1,5 @@
 //! Running servers, and the circuits that they share.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
 use saldo_store::StoreError;
@@ -28,7 +26,7 @@ impl Instances for PostgresStore {
             Box::pin(async move { put_instance(session, &instance).await })
         })
         .await?;
-        self.let_old_index_go().await;
+        self.look_after_old_index().await;
         Ok(())
     }
 
@@ -43,42 +41,6 @@ impl Instances for PostgresStore {
             Box::pin(async move { remove_instance(session, &id, unheard_since).await })
         })
         .await
-    }
-}
-
-/// Whether the index is there along which the version before finds what is due.
-const OLD_INDEX_IS_THERE: &str = "SELECT to_regclass('saldo.delivery_due') IS NOT NULL";
-/// Every claim of this version would change it, so it goes once no instance of that version runs any more.
-const LET_OLD_INDEX_GO: &str = "DO $$ BEGIN \
-     IF NOT EXISTS (SELECT FROM saldo.instance WHERE schema_version < 6) THEN \
-         SET LOCAL lock_timeout = '200ms'; DROP INDEX IF EXISTS saldo.delivery_due; \
-     END IF; END $$";
-
-impl PostgresStore {
-    /// Where it cannot go now, it goes after a next heartbeat.
-    async fn let_old_index_go(&self) {
-        if self.old_index_is_gone.load(Ordering::Relaxed) {
-            return;
-        }
-        let is_there = self
-            .read(|session| {
-                Box::pin(session.one(OLD_INDEX_IS_THERE, &[], |row| Ok(row.try_get::<_, bool>(0)?)))
-            })
-            .await;
-        match is_there {
-            Ok(Some(false)) => self.old_index_is_gone.store(true, Ordering::Relaxed),
-            Ok(_) => {
-                let gone = self
-                    .write_all(|session| Box::pin(session.batch(LET_OLD_INDEX_GO)))
-                    .await;
-                if let Err(error) = gone {
-                    tracing::info!(%error, "the index of the version before stays for now");
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "it is not known whether the index of the version before is there")
-            }
-        }
     }
 }
 

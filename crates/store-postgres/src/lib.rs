@@ -18,6 +18,7 @@ mod kept;
 mod lists;
 mod load;
 mod locks;
+mod old_index;
 mod options;
 mod pending;
 mod plain;
@@ -39,6 +40,10 @@ mod tls;
 mod transaction;
 mod write;
 mod writer;
+
+#[cfg(test)]
+#[path = "../tests/support/cluster.rs"]
+mod cluster;
 
 pub use copying::PostgresCopying;
 pub use options::PostgresOptions;

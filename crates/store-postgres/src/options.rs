@@ -31,6 +31,9 @@ pub struct PostgresOptions {
     /// How long due deliveries are looked for only from where the queue began before, in milliseconds. What another
     /// instance stores late before that place is found after it.
     pub queue_known_milliseconds: u64,
+    /// How long the index along which the version before claims is kept after its last instance was there, in
+    /// milliseconds: one that was only cut off from the database comes back.
+    pub old_index_kept_milliseconds: u64,
     /// Accepts a server that may lose what it acknowledged: for tests, and for whoever says so.
     pub allow_unsafe_durability: bool,
     /// Sends every statement with its text, and prepares none: for poolers that do not keep prepared statements.
@@ -53,6 +56,7 @@ impl Default for PostgresOptions {
             statement_milliseconds_max: 30_000,
             idle_milliseconds_max: 5_000,
             queue_known_milliseconds: 1_000,
+            old_index_kept_milliseconds: 600_000,
             allow_unsafe_durability: false,
             unprepared: false,
         }

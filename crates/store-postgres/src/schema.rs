@@ -1,7 +1,11 @@
 //! The schema: migrations that are part of the binary, each recorded with a checksum.
 
+use std::time::Duration;
+
 use saldo_store::StoreError;
 use saldo_store::migrations::{self, Migration};
+use tokio::time::Instant;
+use tokio_postgres::error::SqlState;
 
 use crate::failure::Failure;
 use crate::locks::migration_name;
@@ -53,9 +57,14 @@ const MIGRATIONS: &[Migration] = &[
 /// The version that this binary makes.
 pub(crate) const NEWEST: usize = MIGRATIONS.len();
 
-/// How long an instance waits for another one that migrates.
+/// How long an instance waits for another one that migrates, and goes on trying while somebody reads what it changes.
+const MIGRATING_MAX: Duration = Duration::from_secs(60);
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '60s'; \
      SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = warning";
+/// Whoever comes later to a table waits behind a change of it that waits for a reader: so none waits long.
+const HURRY: &str = "SET LOCAL lock_timeout = '1s'";
+/// How long everybody is let through before the next try.
+const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 
 /// Brings the schema up to date, all of it or nothing. Instances that start at the same moment take turns.
 ///
@@ -66,15 +75,28 @@ pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
     if version(session).await? == newest_version() {
         return verify(session, newest_version()).await;
     }
-    session.batch(BEGIN).await?;
-    match migrate_within(session).await {
-        Ok(()) => session.batch("COMMIT").await,
-        Err(failure) => {
-            // What is told is why it failed; a connection that cannot even roll back ends with the store.
-            let _ = session.batch("ROLLBACK").await;
-            Err(failure)
+    let begun = Instant::now();
+    loop {
+        session.batch(BEGIN).await?;
+        let failure = match migrate_within(session).await {
+            Ok(()) => return session.batch("COMMIT").await,
+            Err(failure) => failure,
+        };
+        // What is told is why it failed; a connection that cannot even roll back ends with the store.
+        let _ = session.batch("ROLLBACK").await;
+        if !is_in_use(&failure) || begun.elapsed() + BETWEEN_TRIES > MIGRATING_MAX {
+            return Err(failure);
         }
+        tracing::info!(
+            "the schema cannot be changed while somebody reads all of a table, a dump perhaps; trying again"
+        );
+        tokio::time::sleep(BETWEEN_TRIES).await;
     }
+}
+
+/// Whether somebody else has a lock on what was to be changed.
+fn is_in_use(failure: &Failure) -> bool {
+    matches!(failure, Failure::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
 }
 
 /// The same, within a transaction that has begun, and until whose end nobody else changes the schema.
@@ -82,6 +104,7 @@ pub(crate) async fn migrate_within(session: &Session) -> Result<(), Failure> {
     session
         .rows("SELECT pg_advisory_xact_lock($1)", values![migration_name()])
         .await?;
+    session.batch(HURRY).await?;
     session
         .batch(
             "CREATE SCHEMA IF NOT EXISTS saldo; CREATE TABLE IF NOT EXISTS saldo.migration ( \
@@ -152,4 +175,49 @@ async fn verify(session: &Session, version: usize) -> Result<(), Failure> {
 /// The version of the schema that this binary makes.
 pub(crate) const fn newest_version() -> usize {
     MIGRATIONS.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::cluster::Cluster;
+    use crate::options::PostgresOptions;
+    use crate::session::Sessions;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_schema_that_somebody_reads_is_changed_when_he_has_ended_and_others_get_through_meanwhile() {
+        let cluster = Cluster::start_in_memory(&["fsync = off"]);
+        let address = Address::parse(&cluster.url("postgres")).unwrap();
+        let sessions = Sessions::new(&address, &PostgresOptions::default()).unwrap();
+        let (reader, migrating, other) = (
+            sessions.take().await.unwrap(),
+            sessions.take().await.unwrap(),
+            sessions.take().await.unwrap(),
+        );
+        migrate(&migrating).await.unwrap();
+        // Back to the version before the last one.
+        other
+            .batch(
+                "DELETE FROM saldo.migration WHERE version = 7; \
+                 ALTER TABLE saldo.instance DROP COLUMN aside_since, DROP COLUMN schema_version",
+            )
+            .await
+            .unwrap();
+        reader.batch("BEGIN; TABLE saldo.instance").await.unwrap();
+        let migration = tokio::spawn(async move { migrate(&migrating).await });
+        let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'saldo.instance'::regclass";
+        while other.rows(waits, &[]).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // It gives way before it has what it wants.
+        other
+            .batch("SET lock_timeout = '20s'; SET statement_timeout = '20s'; TABLE saldo.instance")
+            .await
+            .unwrap();
+        assert!(!migration.is_finished());
+        reader.batch("COMMIT").await.unwrap();
+        migration.await.unwrap().unwrap();
+        assert_eq!(version(&other).await.unwrap(), NEWEST);
+    }
 }

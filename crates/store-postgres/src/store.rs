@@ -1,6 +1,6 @@
 //! The store as the engine sees it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::address::Address;
 use crate::failure::Failure;
 use crate::hints::Hinting;
 use crate::kept::Kept;
+use crate::old_index::OldIndex;
 use crate::options::PostgresOptions;
 use crate::plain::Plain;
 use crate::queue::Queue;
@@ -50,8 +51,7 @@ pub struct PostgresStore {
     long_question: AsyncMutex<()>,
     hinting: Hinting,
     state: State,
-    /// Whether what only the version before needs is known to be gone.
-    pub(crate) old_index_is_gone: AtomicBool,
+    pub(crate) old_index: OldIndex,
 }
 
 /// How often a read is tried, when its connection was lost.
@@ -89,6 +89,7 @@ impl PostgresStore {
         remove_old_markers(&session).await?;
         let markers = Markers::new(&session).await?;
         drop(session);
+        let old_index_kept_milliseconds = options.old_index_kept_milliseconds;
         let (of_deliveries, deliveries) = unbounded_channel();
         let (of_others, others) = unbounded_channel();
         let shared = Arc::new(Shared {
@@ -131,7 +132,7 @@ impl PostgresStore {
             writers: Mutex::new(writers),
             long_question: AsyncMutex::new(()),
             state: State::default(),
-            old_index_is_gone: AtomicBool::new(false),
+            old_index: OldIndex::new(Duration::from_millis(old_index_kept_milliseconds)),
         })
     }
 

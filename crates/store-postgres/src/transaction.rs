@@ -212,14 +212,10 @@ pub(crate) fn may_pass(failure: &Failure) -> bool {
 }
 
 #[cfg(test)]
-#[path = "../tests/support/cluster.rs"]
-mod cluster;
-
-#[cfg(test)]
 mod tests {
-    use super::cluster::Cluster;
     use super::*;
     use crate::address::Address;
+    use crate::cluster::Cluster;
     use crate::schema;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
