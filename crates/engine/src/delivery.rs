@@ -70,6 +70,7 @@ pub(crate) async fn dispatch(core: Arc<Core>, stop: CancellationToken) {
                             continue;
                         }
                         if is_nothing && permits.is_trial() {
+                            come_back_untried(&core).await;
                             core.now().checked_add(TRIED_BEHIND).ok()
                         } else {
                             next_moment(&core, &excluded, again_at).await
@@ -116,6 +117,22 @@ async fn next_moment(core: &Core, excluded: &[AccountId], again_at: Option<Times
     match (due, again_at) {
         (Some(due), Some(again)) => Some(due.min(again)),
         (due, again) => due.or(again),
+    }
+}
+
+/// Where nothing is owed there is nothing to try with, and nobody misses what an instance cannot deliver.
+async fn come_back_untried(core: &Core) {
+    let excluded = {
+        let gate = core.gate();
+        if !gate.may_come_back_untried(core.now()) {
+            return;
+        }
+        gate.shut_accounts()
+    };
+    match core.store.next_due(&excluded).await {
+        Ok(None) => core.gate().come_back_untried(core.now()),
+        Ok(Some(_)) => {}
+        Err(error) => tracing::debug!(%error, "the queue could not be looked at"),
     }
 }
 
@@ -450,7 +467,8 @@ pub(crate) async fn round(
         let (permits, only) = (bounds.permits, bounds.only);
         let claims = claim(core, bounds).await?;
         if claims.is_empty() {
-            if permits.is_probe() {
+            // A trial ends by a delivery only, in a round as ever.
+            if permits.is_probe() && !permits.is_trial() {
                 outages::probe(core, only, permits).await;
                 if !core.gate().is_shut() {
                     continue;

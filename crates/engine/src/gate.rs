@@ -268,7 +268,7 @@ impl Gate {
         if self.flight.free() == 0 || !self.has_share() {
             return Turn::Wait { until: None };
         }
-        self.end_trial_in_outage();
+        self.end_trial_in_outage(now);
         if self.own_way.is_on_trial() {
             return self.turn_on_trial(now);
         }
@@ -421,7 +421,7 @@ impl Gate {
         now: Timestamp,
     ) -> Reopened {
         let mut reopened = Reopened::default();
-        if self.learn_alone(end, permits, now) {
+        if self.learn_alone(account, end, permits, now) {
             return reopened;
         }
         let was_shut = self.is_shut_for_all();
@@ -465,11 +465,7 @@ impl Gate {
                     self.shut_account(account, permits, now);
                 }
             }
-            CallEnd::NotMade => {
-                self.service.release_probe(permits.service);
-                self.credentials.release_probe(permits.credentials);
-                self.release_account(account, permits);
-            }
+            CallEnd::NotMade => self.release_probes(account, permits),
         }
         if reopened.service {
             self.outage_ended();
@@ -517,6 +513,12 @@ impl Gate {
             *circuit = Circuit::new(policy);
         }
         circuit.failed_transiently(permits.account, now);
+    }
+
+    fn release_probes(&mut self, account: Option<AccountId>, permits: Permits) {
+        self.service.release_probe(permits.service);
+        self.credentials.release_probe(permits.credentials);
+        self.release_account(account, permits);
     }
 
     fn release_account(&mut self, account: Option<AccountId>, permits: Permits) {

@@ -280,15 +280,17 @@ impl Membership {
             (_, Some(beat)) => ShareUntil::Moment((beat + BEAT_TRUSTED).min(looked + LOOK_TRUSTED)),
             (_, None) => ShareUntil::NotYet,
         };
-        let had_share = {
+        let (had_share, trials_ended) = {
             let mut gate = core.gate();
             let had_share = gate.has_share();
             gate.set_share(Share::new(own, own.saturating_add(others)), until);
-            gate.set_peers(works && has_peers);
-            had_share
+            (had_share, gate.set_peers(works && has_peers))
         };
-        if !had_share {
+        if !had_share || trials_ended {
             core.wake.notify_one();
+        }
+        if trials_ended {
+            core.reopened.notify_one();
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use saldo_domain::circuit::{Circuit, CircuitPolicy, KnownOutage, Permit, ProbedBy};
+use saldo_domain::ids::AccountId;
 use saldo_store::circuits::CircuitSubject;
 
 use super::{CallEnd, ClaimBounds, Gate, Permits, Turn, at_once, is_shut};
@@ -27,8 +28,11 @@ pub(super) struct OwnWay {
     circuit: Circuit,
     /// Whether the service answered since, and only a delivery is still to be made.
     is_answered: bool,
-    /// Since when trials fail.
+    /// Since when it stands aside, because trials fail.
     aside_since: Option<Timestamp>,
+    /// When the last delivery failed that was tried with, until one succeeds: then an answer to something else does not
+    /// end its standing aside.
+    delivery_failed_at: Option<Timestamp>,
     /// Until when its failures are taken for its own trouble.
     doubted_until: Option<Timestamp>,
     /// Probes of its own that failed since the circuit opened, its opening included.
@@ -46,6 +50,7 @@ impl OwnWay {
             circuit: Circuit::new(at_once(policy)),
             is_answered: false,
             aside_since: None,
+            delivery_failed_at: None,
             doubted_until: None,
             failed_probes: 0,
             opened_here: false,
@@ -85,17 +90,20 @@ impl OwnWay {
     fn stand_aside(&mut self, now: Timestamp) {
         if self.aside_since.is_none() {
             tracing::warn!(
-                "the orders service answers other instances and not this one: it stands aside and makes no deliveries \
+                "the orders service answers other instances and not this one: it stands aside and only tries, \
                  until it is answered; look after this machine's network, its proxy and its token"
             );
             self.aside_since = Some(now);
         }
     }
 
-    fn failed(&mut self, permit: Permit, now: Timestamp) {
+    fn failed(&mut self, is_delivery: bool, permit: Permit, now: Timestamp) {
         if matches!(permit, Permit::Probe(_)) {
             self.circuit.failed_transiently(permit, now);
             self.is_answered = false;
+            if is_delivery {
+                self.delivery_failed_at = Some(now);
+            }
             self.stand_aside(now);
         }
     }
@@ -104,9 +112,17 @@ impl OwnWay {
         self.circuit.release_probe(permit);
         self.is_answered = true;
         self.readings_failed = 0;
+        if self.delivery_failed_at.is_none() {
+            self.come_back(now);
+        }
+    }
+
+    /// It stands aside no more, where it did.
+    fn come_back(&mut self, now: Timestamp) {
+        self.delivery_failed_at = None;
         if self.aside_since.take().is_some() {
             self.doubted_until = Some(later(now, DOUBTED));
-            tracing::info!("the orders service answers this instance again: it tries to deliver");
+            tracing::info!("the orders service answers this instance again: it stands aside no more");
         }
     }
 
@@ -140,11 +156,11 @@ impl Gate {
     }
 
     /// Another instance that reaches the service runs, or none does any more. Then what this one finds out is all that
-    /// anybody knows: the service is down.
-    pub(crate) fn set_peers(&mut self, has_peers: bool) {
+    /// anybody knows: the service is down. Says whether trials ended by that, so that what they held up goes on.
+    pub(crate) fn set_peers(&mut self, has_peers: bool) -> bool {
         self.own_way.has_peers = has_peers;
         if has_peers || !self.own_way.is_on_trial() {
-            return;
+            return false;
         }
         let known = self.own_way.circuit.known_outage();
         if let Some(known) = known.filter(|_| self.own_way.aside_since.is_some() && !self.is_shut_for_all()) {
@@ -152,12 +168,13 @@ impl Gate {
             self.service.take_over(known, ProbedBy::Nobody);
         }
         self.own_way = OwnWay::new(self.circuit_policy);
+        true
     }
 
     /// Another instance has closed what was open here.
     pub(super) fn closed_by_another(&mut self, now: Timestamp) {
         self.outage_ended();
-        if !self.own_way.has_peers {
+        if !self.may_begin_trials() {
             return;
         }
         if self.own_way.opened_here {
@@ -165,6 +182,12 @@ impl Gate {
         }
         self.own_way.opened_here = false;
         self.own_way.begin_trials(now, self.circuit_policy);
+    }
+
+    /// Whether it may come to try by itself: beside another one, and not where circuits are switched off and each
+    /// operation has its own retries only.
+    const fn may_begin_trials(&self) -> bool {
+        self.own_way.has_peers && self.circuit_policy.enabled
     }
 
     /// A call that is no delivery was answered, or was not. Where many were not, it is time for a trial: an instance
@@ -176,7 +199,7 @@ impl Gate {
         } else {
             own.readings_failed.saturating_add(1)
         };
-        if own.readings_failed >= READINGS_FAILED_MAX && own.has_peers && !self.is_shut_for_all() {
+        if own.readings_failed >= READINGS_FAILED_MAX && self.may_begin_trials() && !self.is_shut_for_all() {
             self.own_way.readings_failed = 0;
             self.own_way.begin_trials(now, self.circuit_policy);
         }
@@ -184,18 +207,28 @@ impl Gate {
 
     /// What fails while the service is known to answer others is this instance's own trouble: nobody else hears of it.
     /// Says whether that is so.
-    pub(super) fn learn_alone(&mut self, end: CallEnd, permits: Permits, now: Timestamp) -> bool {
+    pub(super) fn learn_alone(
+        &mut self,
+        account: Option<AccountId>,
+        end: CallEnd,
+        permits: Permits,
+        now: Timestamp,
+    ) -> bool {
         if !self.own_way.is_on_trial() {
             return false;
         }
         match end {
             CallEnd::FailedTransiently | CallEnd::CredentialsRefused => {
-                self.own_way.failed(permits.own, now);
+                // Of trials, only a delivery is of an account.
+                self.own_way.failed(account.is_some(), permits.own, now);
+                // What it probed before the trials began, others find out.
+                self.release_probes(account, permits);
                 true
             }
             CallEnd::Succeeded | CallEnd::Answered | CallEnd::AccountUnusable => {
                 if permits.is_trial() {
                     self.own_way.circuit.succeeded(now);
+                    self.own_way.come_back(now);
                 }
                 false
             }
@@ -266,6 +299,22 @@ impl Gate {
         self.own_way.answered(permits.own, now);
     }
 
+    /// Whether a failed delivery keeps it aside that is long past, and it is answered since.
+    pub(crate) fn may_come_back_untried(&self, now: Timestamp) -> bool {
+        let own = &self.own_way;
+        own.is_answered
+            && own
+                .delivery_failed_at
+                .is_some_and(|failed| now < failed || later(failed, DOUBTED) <= now)
+    }
+
+    /// There was nothing to try with.
+    pub(crate) fn come_back_untried(&mut self, now: Timestamp) {
+        if self.may_come_back_untried(now) {
+            self.own_way.come_back(now);
+        }
+    }
+
     /// What an instance does next that has to find out whether it reaches the service.
     pub(super) fn turn_on_trial(&mut self, now: Timestamp) -> Turn {
         match self.own_way.may_call(now) {
@@ -280,9 +329,10 @@ impl Gate {
     }
 
     /// Where deliveries stand still for all, who is answered is as good as any other to find out when they can be made.
-    pub(super) fn end_trial_in_outage(&mut self) {
-        if self.own_way.is_answered && self.is_shut_for_all() {
+    pub(super) fn end_trial_in_outage(&mut self, now: Timestamp) {
+        if self.own_way.is_on_trial() && self.own_way.is_answered && self.is_shut_for_all() {
             self.own_way.circuit = Circuit::new(at_once(self.circuit_policy));
+            self.own_way.come_back(now);
         }
     }
 
@@ -297,5 +347,56 @@ impl Gate {
         bounds.excluded.sort_unstable();
         bounds.excluded.dedup();
         bounds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use saldo_domain::circuit::CircuitState;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn beside_another() -> Gate {
+        let mut gate = Gate::new(&Settings::default(), "one");
+        gate.set_peers(true);
+        gate
+    }
+
+    fn begin_trials(gate: &mut Gate, now: Timestamp) {
+        for _ in 0..READINGS_FAILED_MAX {
+            gate.learn_reading(false, now);
+        }
+        assert!(gate.is_on_trial());
+    }
+
+    #[test]
+    fn a_probe_of_an_account_that_fails_on_trial_is_given_back_to_the_others() {
+        let account = AccountId::new(uuid::Uuid::from_u128(1));
+        let mut gate = beside_another();
+        gate.remember_unusable(account, at(0));
+        let Turn::Claim(bounds) = gate.turn(at(10)) else {
+            panic!("its probe is due")
+        };
+        assert_eq!(bounds.only, Some(account));
+        assert_eq!(gate.accounts[&account].state(), CircuitState::HalfOpen);
+        begin_trials(&mut gate, at(11));
+        gate.learn(Some(account), CallEnd::FailedTransiently, bounds.permits, at(12));
+        assert_eq!(gate.accounts[&account].state(), CircuitState::Open);
+    }
+
+    #[test]
+    fn trials_that_end_because_no_other_instance_is_left_are_told() {
+        let mut gate = beside_another();
+        assert!(!gate.set_peers(false));
+        gate.set_peers(true);
+        begin_trials(&mut gate, at(0));
+        assert!(!gate.set_peers(true));
+        assert!(gate.set_peers(false));
+        assert!(!gate.is_on_trial());
     }
 }

@@ -1,5 +1,7 @@
 //! Instances of which some cannot reach the orders service, while the others can.
 
+mod flags;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
