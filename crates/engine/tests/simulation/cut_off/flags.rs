@@ -7,7 +7,7 @@ use saldo_engine::settings::Settings;
 use saldo_engine::tasks::Schedule;
 
 use super::{Fleet, LONGEST_SECONDS};
-use crate::polling::polling;
+use crate::polling::{polling, slow_polling};
 use crate::support::cut_off::Obstacle;
 use crate::support::faults::{refused_connection, unavailable};
 use crate::support::{Setup, form, hours, order, seconds, simulate};
@@ -82,35 +82,27 @@ fn those_whose_flags_alone_are_stopped_do_not_take_each_other_for_one_that_deliv
 }
 
 #[test]
-fn one_whose_flags_alone_are_stopped_says_so_until_it_delivers_or_nothing_is_owed() {
+fn one_whose_flags_alone_are_stopped_says_so_until_it_delivers_or_nothing_is_owed_for_long() {
     simulate(async {
-        let mut fleet = Fleet::of(2, Setup::default()).await;
+        let setup = Setup {
+            settings: slow_polling(),
+            ..Setup::default()
+        };
+        let mut fleet = Fleet::of(2, setup).await;
         fleet.ways[0].cut(Obstacle::Flags(unavailable()));
-        fleet.load(60).await;
-        // More than the other one can deliver at once.
-        fleet.post(1_000).await;
+        // More than can be delivered at once, so that there is something to try with.
+        fleet.post(200).await;
         fleet.until_aside(1, &["saldo-1"]).await;
-        for second in 1..=240 {
-            if second % 30 == 0 {
-                fleet.post(1_000).await;
-            }
-            seconds(1).await;
-            assert_eq!(fleet.aside(1).await, ["saldo-1"], "after {second} s");
-        }
-        fleet.ways[0].mend();
-        fleet.post(1_000).await;
-        fleet.until_aside(1, &[]).await;
         seconds(300).await;
-        fleet.ways[0].cut(Obstacle::Flags(unavailable()));
-        fleet.post(1_000).await;
+        assert_eq!(fleet.aside(1).await, ["saldo-1"], "health does not end it");
+        seconds(600).await;
+        assert_eq!(fleet.aside(1).await, [] as [&str; 0], "nobody misses it");
+        fleet.post(200).await;
         fleet.until_aside(1, &["saldo-1"]).await;
         fleet.ways[0].mend();
-        seconds(900).await;
-        assert_eq!(
-            fleet.aside(1).await,
-            [] as [&str; 0],
-            "nothing is left to try with"
-        );
+        fleet.post(400).await;
+        fleet.until_aside(1, &[]).await;
+        seconds(LONGEST_SECONDS).await;
         fleet.world.assert_at_rest().await;
     });
 }
