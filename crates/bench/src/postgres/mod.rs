@@ -5,6 +5,7 @@ mod copies;
 pub(crate) mod instances;
 pub(crate) mod intake;
 mod ledger;
+mod raw_deliveries;
 mod raw_loop;
 mod rows;
 pub(crate) mod work;

@@ -33,7 +33,7 @@ const BALANCE: &str = "UPDATE saldo.balance SET quantity = new.quantity, movemen
     WHERE balance.sku = new.sku AND balance.warehouse = new.warehouse";
 
 /// As in the store, rows are looked for by an index.
-const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+pub(crate) const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
     SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_sort = off; SET jit = off";
 
 /// The rows of one order, table by table.

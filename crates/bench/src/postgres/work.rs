@@ -16,6 +16,7 @@ use crate::ledger;
 use crate::orders;
 use crate::peer::Peer;
 use crate::postgres::ledger::Server;
+use crate::postgres::raw_deliveries;
 use crate::report::{self, Beside, Goal, Row};
 use crate::spread::Spread;
 
@@ -25,6 +26,8 @@ const ORDERS: usize = 20_000;
 const WORKERS: usize = 8;
 /// Deliveries of one claim: as many requests as one transaction holds. The others take 5,000 jobs together.
 const CLAIMED_TOGETHER: usize = 256;
+/// Connections on which the server is told to write the same by itself: more made it no faster.
+const RAW_CONNECTIONS: usize = 3;
 /// A round that takes longer has lost something.
 const ROUND_MAX: Duration = Duration::from_secs(120);
 
@@ -35,10 +38,11 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
         ("riverqueue on PostgreSQL", Peer::riverqueue()),
         ("graphile_worker", Peer::graphile_worker()),
     ];
-    let mut ours = Vec::new();
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
     let mut beside: Vec<Vec<f64>> = peers.iter().map(|_| Vec::new()).collect();
     for round in 0..run.rounds {
         ours.push(ours_once(&server, round).await?);
+        raw.push(raw_once(&server, round).await?);
         for ((_, peer), figures) in peers.iter().zip(&mut beside) {
             if let Some(peer) = peer {
                 let database = server.empty().await?;
@@ -47,6 +51,17 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
             }
         }
     }
+    report::print(&Row {
+        what: "PostgreSQL: claim and complete".to_owned(),
+        unit: "orders/s",
+        ours: Spread::of(&ours),
+        beside: Some(Beside {
+            what: "statements in the server that write the same",
+            figures: Spread::of(&raw),
+            ratio: Spread::of_ratios(&ours, &raw),
+        }),
+        goal: Goal::None,
+    });
     for ((what, _), figures) in peers.iter().zip(beside) {
         let is_measured = !figures.is_empty();
         report::print(&Row {
@@ -93,6 +108,16 @@ async fn ours_once(server: &Server, round: usize) -> anyhow::Result<f64> {
     }
     let rate = per_second(ORDERS, began.elapsed());
     store.close().await?;
+    database.remove().await?;
+    Ok(rate)
+}
+
+async fn raw_once(server: &Server, round: usize) -> anyhow::Result<f64> {
+    let database = server.database().await?;
+    let store = database.open().await?;
+    take_in(store.as_ref(), ORDERS, round as u64).await?;
+    store.close().await?;
+    let rate = raw_deliveries::work_off(&database, RAW_CONNECTIONS, CLAIMED_TOGETHER, ORDERS).await?;
     database.remove().await?;
     Ok(rate)
 }
