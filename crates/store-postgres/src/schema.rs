@@ -54,11 +54,12 @@ const MIGRATIONS: &[Migration] = &[
     },
 ];
 
-/// The version that this binary makes.
+/// The version of the schema that this binary makes.
 pub(crate) const NEWEST: usize = MIGRATIONS.len();
 
 /// How long an instance waits for another one that migrates, and goes on trying while somebody reads what it changes.
 const MIGRATING_MAX: Duration = Duration::from_secs(60);
+/// The wait for locks is `MIGRATING_MAX`, until the one on migrations is had.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '60s'; \
      SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = warning";
 /// Whoever comes later to a table waits behind a change of it that waits for a reader: so none waits long.
@@ -72,8 +73,8 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 /// When the schema is newer than this binary, or was migrated by something else.
 pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
     // Most starts find nothing to do, and need not wait for anyone.
-    if version(session).await? == newest_version() {
-        return verify(session, newest_version()).await;
+    if version(session).await? == NEWEST {
+        return verify(session, NEWEST).await;
     }
     let begun = Instant::now();
     loop {
@@ -132,7 +133,7 @@ pub(crate) async fn migrate_within(session: &Session) -> Result<(), Failure> {
 /// # Errors
 /// When it has another one, or none.
 pub(crate) async fn check_newest(session: &Session) -> Result<(), Failure> {
-    let (version, newest) = (version(session).await?, newest_version());
+    let (version, newest) = (version(session).await?, NEWEST);
     if version == newest {
         return verify(session, version).await;
     }
@@ -170,11 +171,6 @@ async fn verify(session: &Session, version: usize) -> Result<(), Failure> {
         )
         .await?;
     Ok(migrations::verify(MIGRATIONS, version, &recorded)?)
-}
-
-/// The version of the schema that this binary makes.
-pub(crate) const fn newest_version() -> usize {
-    MIGRATIONS.len()
 }
 
 #[cfg(test)]

@@ -71,11 +71,7 @@ pub(crate) async fn describe(session: &Session, address: &Address) -> Result<Vec
         ("address".to_owned(), address.shown()),
         (
             "schema_version".to_owned(),
-            format!(
-                "{} of {}",
-                schema::version(session).await?,
-                schema::newest_version()
-            ),
+            format!("{} of {}", schema::version(session).await?, schema::NEWEST),
         ),
     ];
     let asked = [

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use saldo_domain::decide::{
-    ClaimOrders, ClaimRequest, Command, Deduct, Outcome, Receipt, Request, Settle, StockLine,
+    ClaimOrders, ClaimRequest, Command, Deduct, Outcome, Receipt, Refund, RefundLine, Request, Settle,
+    StockLine,
 };
-use saldo_domain::delivery::Outcome as AttemptOutcome;
+use saldo_domain::delivery::{Claim, Outcome as AttemptOutcome};
 use saldo_domain::ids::{AccountId, IdSource, OrderId, OrderKey};
 use saldo_domain::stock::StockKey;
 use saldo_domain::text::{Sku, Warehouse};
@@ -111,6 +112,34 @@ fn claim_due(count_max: usize) -> Request {
     }))
 }
 
+fn claimed(outcome: Outcome) -> Vec<Claim> {
+    match outcome {
+        Outcome::Claimed(claims) => claims,
+        other => panic!("a claim was answered by {other:?}"),
+    }
+}
+
+fn delivered(claim: &Claim) -> Request {
+    request(Command::Settle(Settle {
+        key: claim.key.clone(),
+        token: claim.token,
+        outcome: AttemptOutcome::Delivered,
+        draw: 0.5,
+        took_ms: 1,
+    }))
+}
+
+/// One more line of an order whose first is of SKU A.
+fn another_line(number: usize) -> Request {
+    match deduct(number).command {
+        Command::Deduct(deduct) => request(Command::Deduct(Deduct {
+            sku: Sku::parse("B").unwrap(),
+            ..deduct
+        })),
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn total(store: &PostgresStore) -> i64 {
     let page = store
         .balances(&BalanceFilter::default(), PageRequest::first(10))
@@ -160,15 +189,12 @@ async fn no_two_instances_claim_a_delivery_and_a_stale_outcome_changes_nothing()
     for number in [2, 3, 4] {
         let store = instance(&database, number).await;
         workers.spawn(async move {
-            let mut claimed = Vec::new();
+            let mut all = Vec::new();
             // One that finds all of them at work elsewhere looks again.
             for _ in 0..60 {
-                match store.execute(claim_due(7)).await.unwrap() {
-                    Outcome::Claimed(claims) => claimed.extend(claims),
-                    other => panic!("a claim was answered by {other:?}"),
-                }
+                all.extend(claimed(store.execute(claim_due(7)).await.unwrap()));
             }
-            claimed
+            all
         });
     }
     let claims = workers.join_all().await.concat();
@@ -198,40 +224,50 @@ async fn what_another_instance_changed_since_a_claim_is_seen_by_its_end() {
     for sku in ["A", "B"] {
         first.execute(receive(sku, 1_000)).await.unwrap();
     }
-    let another_line = |number| match deduct(number).command {
-        Command::Deduct(deduct) => request(Command::Deduct(Deduct {
-            sku: Sku::parse("B").unwrap(),
-            ..deduct
-        })),
-        other => panic!("{other:?}"),
-    };
     for number in [0, 2, 4, 6] {
         first.execute(deduct(number)).await.unwrap();
     }
-    let Outcome::Claimed(claims) = first.execute(claim_due(4)).await.unwrap() else {
-        panic!("a claim was answered otherwise");
-    };
+    let claims = claimed(first.execute(claim_due(4)).await.unwrap());
     assert_eq!(claims.len(), 4);
     second.execute(another_line(2)).await.unwrap();
     second.execute(another_line(4)).await.unwrap();
-    let settles = claims.into_iter().map(|claim| {
-        request(Command::Settle(Settle {
-            key: claim.key,
-            token: claim.token,
-            outcome: AttemptOutcome::Delivered,
-            draw: 0.5,
-            took_ms: 1,
-        }))
-    });
-    for settled in first.execute_all(settles.collect()).await {
+    for settled in first.execute_all(claims.iter().map(delivered).collect()).await {
         settled.unwrap();
     }
-    let Outcome::Claimed(claims) = second.execute(claim_due(4)).await.unwrap() else {
-        panic!("a claim was answered otherwise");
-    };
+    let claims = claimed(second.execute(claim_due(4)).await.unwrap());
     let mut owed: Vec<OrderKey> = claims.into_iter().map(|claim| claim.key).collect();
     owed.sort_by(|left, right| left.order.cmp(&right.order));
     assert_eq!(owed, [order(2), order(4)], "only what came since is owed");
+    assert_eq!(first.check(now()).await.unwrap(), []);
+}
+
+/// A change of an order before the end of its claim, in one transaction: all of the row is written, and not only where the
+/// claim found it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_instance_changed_is_seen_also_where_more_than_the_end_of_the_claim_is_written() {
+    let database = shared().database().await;
+    let (first, second) = (instance(&database, 1).await, instance(&database, 2).await);
+    for sku in ["A", "B"] {
+        first.execute(receive(sku, 1_000)).await.unwrap();
+    }
+    first.execute(deduct(0)).await.unwrap();
+    let claims = claimed(first.execute(claim_due(1)).await.unwrap());
+    second.execute(another_line(0)).await.unwrap();
+    let back = request(Command::Refund(Refund {
+        key: order(0),
+        lines: vec![RefundLine {
+            sku: Sku::parse("A").unwrap(),
+            quantity: 1,
+            warehouse: None,
+        }],
+        reason: "returned".to_owned(),
+    }));
+    for done in first.execute_all(vec![back, delivered(&claims[0])]).await {
+        done.unwrap();
+    }
+    let file = second.order(&order(0)).await.unwrap().unwrap();
+    assert_eq!(file.order.lines.len(), 2, "{file:?}");
+    assert!(file.delivery.is_some(), "one line is still to be told");
     assert_eq!(first.check(now()).await.unwrap(), []);
 }
 

@@ -45,16 +45,18 @@ fn commands_work_the_same_through_a_server() {
     assert!(other.stderr.contains("SALDO_KEY"), "{other:?}");
 }
 
+/// Has servers and commands of a folder meet at a port that is free; says where.
+fn listen_at_a_free_port(folder: &Folder) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = listener.local_addr().unwrap().to_string();
+    folder.write("saldo.toml", &format!("listen = \"{listen}\""));
+    listen
+}
+
 #[test]
 fn a_health_check_needs_no_key_and_tells_by_its_exit_code() {
     let folder = Folder::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let listen = format!("127.0.0.1:{port}");
-    folder.write("saldo.toml", &format!("listen = \"{listen}\""));
+    let listen = listen_at_a_free_port(&folder);
     folder.json(&["keys", "add", "me"]);
     let nobody = folder.run(&["ready"]);
     assert_eq!(nobody.code, 1, "{nobody:?}");
@@ -68,13 +70,7 @@ fn a_health_check_needs_no_key_and_tells_by_its_exit_code() {
 #[test]
 fn a_command_finds_the_server_that_holds_its_database() {
     let folder = Folder::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let listen = format!("127.0.0.1:{port}");
-    folder.write("saldo.toml", &format!("listen = \"{listen}\""));
+    let listen = listen_at_a_free_port(&folder);
     let key = folder.json(&["keys", "add", "me"]);
     let _server = Server::start(&folder, &["--listen", &listen]);
     let without = folder.run(&["status"]);
