@@ -29,23 +29,32 @@ pub(crate) fn sku(number: usize) -> String {
 }
 
 /// An account.
-pub(crate) fn account(number: u128) -> AccountId {
+fn account(number: u128) -> AccountId {
     AccountId::new(Uuid::from_u128(
-        0x1000_0000_0000_4000_8000_0000_0000_0000 + number % ACCOUNTS,
+        0x1000_0000_0000_4000_8000_0000_0000_0000 + number,
     ))
 }
 
 /// So many orders that were never seen before; the same ones for the same seed.
 pub(crate) fn make(count: usize, seed: u64) -> anyhow::Result<Vec<Order>> {
+    make_for(ACCOUNTS, count, seed)
+}
+
+/// The same, spread over so many accounts.
+pub(crate) fn make_for(accounts: u128, count: usize, seed: u64) -> anyhow::Result<Vec<Order>> {
     let template: Value = serde_json::from_str(ONE_LINE)?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
-        .map(|number| order(&template, number, &mut random))
+        .map(|number| order(&template, number, account(number as u128 % accounts), &mut random))
         .collect()
 }
 
-fn order(template: &Value, number: usize, random: &mut ChaCha8Rng) -> anyhow::Result<Order> {
-    let account = account(number as u128);
+fn order(
+    template: &Value,
+    number: usize,
+    account: AccountId,
+    random: &mut ChaCha8Rng,
+) -> anyhow::Result<Order> {
     let mut form = template.clone();
     form["id"] = json!(new_id(random));
     let line = form["lineItems"][0].clone();

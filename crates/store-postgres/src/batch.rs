@@ -278,7 +278,8 @@ impl<'b> Batch<'b> {
         }
         self.held.add(&missing);
         for list in &wanted.lists {
-            let orders = lists::list(self.session, list, &mut self.held, (self.queue, &self.due)).await?;
+            let told = (&mut self.held, &mut self.stored);
+            let orders = lists::list(self.session, list, told, (self.queue, &self.due)).await?;
             self.view.insert(Row::List(list.clone(), orders));
         }
         Ok(())

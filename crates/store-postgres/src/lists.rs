@@ -1,17 +1,21 @@
 //! Lists of orders that decisions ask for. None looks at finished history, and none at all that waits: accounts
 //! are found by skipping from one to the next along an index.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
+use saldo_domain::delivery::Delivery;
 use saldo_domain::ids::{AccountId, OperationId, OrderKey, ReviewId};
 use saldo_domain::stock::{OfferKey, StockKey};
 use saldo_domain::view::{DueRequest, ListKey, Place};
-use saldo_store::rows;
+use saldo_store::rows::{self, delivery_columns};
 use saldo_store::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::batch::Due;
 use crate::failure::Failure;
+use crate::load::{AsStored, keyed_delivery};
 use crate::locks::{Held, Names, order_name};
 use crate::queue::Queue;
 use crate::session::Session;
@@ -19,22 +23,26 @@ use crate::sql::{get, id, number, optional_moment, row_limit, stored, values};
 
 /// The most SKUs that are named as waited for although there is stock.
 const WAITING_WITH_STOCK_MAX: i64 = 100;
+/// Accounts that are looked at together in a search for due deliveries, at first; twice as many each time not enough of
+/// them have any.
+const LOOKED_AT_TOGETHER: usize = 32;
 /// Failed operations that are read at once to find their orders.
 const FAILED_READ_MAX: i64 = 1_000;
 
-/// The orders of a list. Those that are due are locked, which is told to `held`; they are looked for from where the queue
-/// is known to begin, or from what this transaction itself has made due.
+/// The orders of a list. Those that are due are locked, which is told to `held`, and what they owe is read, which is told
+/// to `as_stored`; they are looked for from where the queue is known to begin, or from what this transaction itself has
+/// made due.
 pub(crate) async fn list(
     session: &Session,
     list: &ListKey,
-    held: &mut Held,
+    (held, as_stored): (&mut Held, &mut AsStored),
     queue: (&Queue, &Due),
 ) -> Result<Vec<OrderKey>, Failure> {
     match list {
         ListKey::Due {
             request,
             stranded_after,
-        } => due(session, request, *stranded_after, held, queue).await,
+        } => due(session, request, *stranded_after, (held, as_stored), queue).await,
         ListKey::AwaitingStock(key, after) => awaiting_stock(session, key, after.as_ref()).await,
         ListKey::AwaitingOffer(offer, after) => awaiting_offer(session, offer, after.as_ref()).await,
         ListKey::OwedSince { account, before } => owed_since(session, *account, *before).await,
@@ -126,9 +134,11 @@ const DUE_OF_KNOWN: &str = concat!(known_owing!("$4", "$5"), count_due!());
 macro_rules! lock_due {
     ($place:literal) => {
         concat!(
-            "SELECT found.account, found.order_id FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) \
+            "SELECT found.* FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) \
              WITH ORDINALITY AS turn (account, count_max, first, place) CROSS JOIN LATERAL ( \
-                 SELECT due.account, due.order_id, due.due_at FROM saldo.delivery AS due \
+                 SELECT ",
+            delivery_columns!(),
+            ", due.account, due.order_id FROM saldo.delivery AS due \
                  WHERE due.account = turn.account AND ",
             $place,
             " AND CASE WHEN ",
@@ -163,30 +173,63 @@ struct DueAccount {
     first: i64,
 }
 
+impl DueAccount {
+    const fn place(&self) -> (AccountId, i64) {
+        (self.account, self.first)
+    }
+}
+
 async fn due(
     session: &Session,
     request: &DueRequest,
     stranded_after: Timestamp,
-    held: &mut Held,
+    (held, as_stored): (&mut Held, &mut AsStored),
     queue: (&Queue, &Due),
 ) -> Result<Vec<OrderKey>, Failure> {
     let per_account_max = request.per_account_max.min(request.count_max);
     let moments = (stored(request.now), stored(stranded_after));
-    let mut accounts = due_accounts(session, request, stranded_after, per_account_max, queue).await?;
-    // Each time some are moved, and they are no more than what is under way when instances die.
-    while move_strayed(session, &accounts, moments, per_account_max).await? > 0 {
-        accounts = due_accounts(session, request, stranded_after, per_account_max, queue).await?;
-    }
-    let turns = share_out(&accounts, per_account_max, request.count_max);
+    // An even share, and one more: with many accounts, counting all that each may be given would be most of the work. It is
+    // done where some have less than their share.
+    let mut counted_to = per_account_max.min(request.count_max / queue.0.accounts().max(1) + 1);
+    let accounts = loop {
+        let accounts = due_accounts(session, request, moments, counted_to, queue).await?;
+        // Each time some are moved, and they are no more than what is under way when instances die.
+        if move_strayed(session, &accounts, moments, counted_to).await? > 0 {
+            continue;
+        }
+        if counted_to == per_account_max || is_enough(&accounts, counted_to, request.count_max) {
+            break accounts;
+        }
+        counted_to = per_account_max;
+    };
+    let turns = share_out(&accounts, counted_to, request.count_max);
     let mut orders = lock_due(session, LOCK_DUE, &turns, moments, |turn| turn.due).await?;
     let stranded = lock_due(session, LOCK_STRANDED, &turns, moments, |turn| turn.stranded).await?;
     for (of_account, stranded) in orders.iter_mut().zip(stranded) {
         of_account.extend(stranded);
     }
+    let of_accounts = |deliveries: Vec<Delivery>| {
+        let key = |delivery: Delivery| {
+            let key = delivery.key.clone();
+            as_stored.deliveries.insert(key.clone(), delivery);
+            key
+        };
+        deliveries.into_iter().map(key).collect()
+    };
+    let orders = orders.into_iter().map(of_accounts).collect();
     let named = take_turns(orders, request.count_max);
     let names: Names = named.iter().map(|key| (order_name(key), true)).collect();
     held.add(&names);
     Ok(named)
+}
+
+/// Whether counts up to a bound tell how a claim is shared out: no account can have more, or none can come to more.
+fn is_enough(accounts: &[DueAccount], counted_to: usize, count_max: usize) -> bool {
+    let is_counted_out = |found: &DueAccount| found.due < counted_to && found.stranded < counted_to;
+    let shares = accounts
+        .iter()
+        .map(|found| counted_to.min(found.due + found.stranded));
+    accounts.iter().all(is_counted_out) || shares.sum::<usize>() >= count_max
 }
 
 /// Accounts with anything due, beginning after the one that was served last and going round; with so many that
@@ -194,44 +237,62 @@ async fn due(
 async fn due_accounts(
     session: &Session,
     request: &DueRequest,
-    stranded_after: Timestamp,
-    per_account_max: usize,
+    (now, stranded_after): (i64, i64),
+    counted_to: usize,
     (queue, own): (&Queue, &Due),
 ) -> Result<Vec<DueAccount>, Failure> {
     let search = queue.search(own.iter().map(|(account, due_at)| (*account, stored(*due_at))));
-    let (now, stranded_after, bound) = (
-        stored(request.now),
-        stored(stranded_after),
-        row_limit(per_account_max),
-    );
-    let read = |row: &Row| {
-        Ok(DueAccount {
-            account: id(row, 0, AccountId::new)?,
-            due: number(row, 1)?,
-            strayed: number(row, 2)?,
-            stranded: number(row, 3)?,
-            first: get(row, 4)?,
-        })
+    let bound = row_limit(counted_to);
+    let Some(mut places) = search.places() else {
+        let values = values![now, stranded_after, bound];
+        let found = session.many(DUE_OF_ALL, values, due_account).await?;
+        search.found(found.iter().map(DueAccount::place));
+        return Ok(in_turn(request, found));
     };
-    let mut accounts = match search.places() {
-        None => {
-            let values = values![now, stranded_after, bound];
-            session.many(DUE_OF_ALL, values, read).await?
-        }
-        Some((known, places)) => {
-            let known: Vec<Uuid> = known.iter().map(|account| account.as_uuid()).collect();
-            let values = values![now, stranded_after, bound, known, places];
-            session.many(DUE_OF_KNOWN, values, read).await?
-        }
-    };
-    search.found(accounts.iter().map(|found| (found.account, found.first)));
-    accounts.retain(|found| found.due + found.stranded > 0 && takes_part(request, found.account));
-    accounts.sort_by_key(|found| {
-        let had_its_turn = request.after_account.is_some_and(|last| found.account <= last);
-        (had_its_turn, found.account)
+    // What is known to be due later is not looked at.
+    places.retain(|(account, place)| {
+        takes_part(request, *account) && (*place <= now || *place > stranded_after)
     });
+    places.sort_by_key(|(account, _)| turn(request, *account));
+    let (mut accounts, mut firsts) = (Vec::new(), Vec::new());
+    let (mut rest, mut together) = (places.as_slice(), request.count_max.max(LOOKED_AT_TOGETHER));
+    while !rest.is_empty() && accounts.len() < request.count_max {
+        let (some, later) = rest.split_at(together.min(rest.len()));
+        (rest, together) = (later, together * 2);
+        let known: Vec<Uuid> = some.iter().map(|(account, _)| account.as_uuid()).collect();
+        let places: Vec<i64> = some.iter().map(|(_, place)| *place).collect();
+        let values = values![now, stranded_after, bound, known, places];
+        let found = session.many(DUE_OF_KNOWN, values, due_account).await?;
+        firsts.extend(found.iter().map(DueAccount::place));
+        accounts.extend(in_turn(request, found));
+    }
+    search.found(firsts);
     accounts.truncate(request.count_max);
     Ok(accounts)
+}
+
+fn due_account(row: &Row) -> Result<DueAccount, Failure> {
+    Ok(DueAccount {
+        account: id(row, 0, AccountId::new)?,
+        due: number(row, 1)?,
+        strayed: number(row, 2)?,
+        stranded: number(row, 3)?,
+        first: get(row, 4)?,
+    })
+}
+
+/// Those with anything due that take part, as they are served.
+fn in_turn(request: &DueRequest, mut found: Vec<DueAccount>) -> Vec<DueAccount> {
+    found.retain(|found| found.due + found.stranded > 0 && takes_part(request, found.account));
+    found.sort_by_key(|found| turn(request, found.account));
+    found.truncate(request.count_max);
+    found
+}
+
+/// The place of an account among those that are served.
+fn turn(request: &DueRequest, account: AccountId) -> (bool, AccountId) {
+    let had_its_turn = request.after_account.is_some_and(|last| account <= last);
+    (had_its_turn, account)
 }
 
 /// Moves those whose lease ended to their own place, as far as they stand before it among the first; how many there were.
@@ -281,8 +342,8 @@ async fn lock_due(
     turns: &[DueAccount],
     (now, stranded_after): (i64, i64),
     count: impl Fn(&DueAccount) -> usize,
-) -> Result<Vec<Vec<OrderKey>>, Failure> {
-    let mut orders: Vec<Vec<OrderKey>> = turns.iter().map(|_| Vec::new()).collect();
+) -> Result<Vec<Vec<Delivery>>, Failure> {
+    let mut orders: Vec<Vec<Delivery>> = turns.iter().map(|_| Vec::new()).collect();
     let counts: Vec<i64> = turns.iter().map(|turn| row_limit(count(turn))).collect();
     if counts.iter().all(|count| *count == 0) {
         return Ok(orders);
@@ -293,13 +354,18 @@ async fn lock_due(
         .many(
             sql,
             values![accounts, counts, firsts, now, stranded_after],
-            rows::order_key,
+            keyed_delivery,
         )
         .await?;
-    for order in found {
-        let place = turns.iter().position(|turn| turn.account == order.account);
-        if let Some(of_account) = place.and_then(|place| orders.get_mut(place)) {
-            of_account.push(order);
+    let places: HashMap<AccountId, usize> = turns
+        .iter()
+        .enumerate()
+        .map(|(place, turn)| (turn.account, place))
+        .collect();
+    for delivery in found {
+        let place = places.get(&delivery.key.account);
+        if let Some(of_account) = place.and_then(|place| orders.get_mut(*place)) {
+            of_account.push(delivery);
         }
     }
     Ok(orders)
@@ -488,8 +554,11 @@ pub(crate) async fn next_due(
     };
     let owing = match search.places() {
         None => session.many(OF_ALL, &[], read).await?,
-        Some((known, places)) => {
-            let known: Vec<Uuid> = known.iter().map(|account| account.as_uuid()).collect();
+        Some(known) => {
+            let (known, places): (Vec<Uuid>, Vec<i64>) = known
+                .into_iter()
+                .map(|(account, place)| (account.as_uuid(), place))
+                .unzip();
             session.many(OF_KNOWN, values![known, places], read).await?
         }
     };

@@ -29,6 +29,8 @@ const OPERATIONS_SHOWN_MAX: usize = 500;
 pub(crate) struct AsStored {
     /// The lease token of each delivery (invariant 7).
     pub(crate) tokens: HashMap<OrderKey, Option<Uuid>>,
+    /// Deliveries that were read and locked, of orders that are yet to be loaded.
+    pub(crate) deliveries: HashMap<OrderKey, Delivery>,
     /// The versions of orders' rows that this transaction has not written.
     pub(crate) orders: HashMap<OrderKey, RowVersion>,
     /// Orders that were not read but kept from their claim, and are not yet known to be as they were then.
@@ -407,8 +409,10 @@ async fn live_orders(
     if orders.is_empty() {
         return Ok(HashMap::new());
     }
-    let accounts: Vec<Uuid> = orders.iter().map(|row| row.order.key.account.as_uuid()).collect();
-    let names: Vec<&str> = orders.iter().map(|row| row.order.key.order.as_str()).collect();
+    let keys = || orders.iter().map(|row| &row.order.key);
+    let (accounts, names) = columns_of(keys());
+    let unread = keys().filter(|key| !stored.deliveries.contains_key(*key));
+    let (owing_accounts, owing_names) = columns_of(unread);
     let operations: Vec<Uuid> = orders
         .iter()
         .flat_map(|row| row.operations.iter().map(|id| id.as_uuid()))
@@ -420,7 +424,7 @@ async fn live_orders(
         },
         Step {
             sql: DELIVERIES,
-            parameters: vec![typed(&accounts), typed(&names)],
+            parameters: vec![typed(&owing_accounts), typed(&owing_names)],
         },
         Step {
             sql: OPEN_REVIEWS_OF_ORDERS,
@@ -434,6 +438,7 @@ async fn live_orders(
         unfinished.insert(operation.id, operation);
     }
     let mut files = HashMap::with_capacity(orders.len());
+    let mut deliveries = Vec::with_capacity(orders.len());
     for OrderRow {
         order,
         operations: ids,
@@ -442,6 +447,7 @@ async fn live_orders(
     {
         let operations = ids.iter().filter_map(|id| unfinished.remove(id)).collect();
         stored.orders.insert(order.key.clone(), version);
+        deliveries.extend(stored.deliveries.remove(&order.key));
         let file = OrderFile {
             operations,
             ..OrderFile::of(order)
@@ -449,7 +455,9 @@ async fn live_orders(
         files.insert(file.order.key.clone(), file);
     }
     for row in &answers[1] {
-        let delivery = keyed_delivery(row)?;
+        deliveries.push(keyed_delivery(row)?);
+    }
+    for delivery in deliveries {
         let token = delivery.lease.as_ref().map(|lease| lease.token.as_uuid());
         stored.tokens.insert(delivery.key.clone(), token);
         if let Some(file) = files.get_mut(&delivery.key) {
@@ -470,7 +478,14 @@ async fn live_orders(
     Ok(files)
 }
 
-fn keyed_delivery(row: &Row) -> Result<Delivery, Failure> {
+/// The columns of orders' keys, as the server takes them.
+fn columns_of<'k>(keys: impl Iterator<Item = &'k OrderKey>) -> (Vec<Uuid>, Vec<&'k str>) {
+    keys.map(|key| (key.account.as_uuid(), key.order.as_str()))
+        .unzip()
+}
+
+/// A delivery, from the columns of deliveries and then those of its order.
+pub(crate) fn keyed_delivery(row: &Row) -> Result<Delivery, Failure> {
     rows::delivery(&rows::order_key_at(row, 9)?, row, 0)
 }
 

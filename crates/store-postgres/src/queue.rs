@@ -86,6 +86,11 @@ impl Queue {
         }
     }
 
+    /// How many accounts are known to owe anything.
+    pub(crate) fn accounts(&self) -> usize {
+        self.state().places.len()
+    }
+
     /// A delivery was stored, and that is committed.
     pub(crate) fn stored(&self, account: AccountId, due_at: i64) {
         let mut state = self.state();
@@ -109,9 +114,14 @@ impl Queue {
 
 impl Search {
     /// From where it looks, as accounts and moments; none when it looks at the whole queue.
-    pub(crate) fn places(&self) -> Option<(Vec<AccountId>, Vec<i64>)> {
+    pub(crate) fn places(&self) -> Option<Vec<(AccountId, i64)>> {
         let places = self.places.as_ref()?;
-        Some(places.iter().map(|(account, due_at)| (*account, *due_at)).unzip())
+        Some(
+            places
+                .iter()
+                .map(|(account, due_at)| (*account, *due_at))
+                .collect(),
+        )
     }
 
     /// Ends the search with the first delivery of each account that it found.
@@ -153,8 +163,7 @@ mod tests {
     const B: AccountId = AccountId::new(Uuid::from_u128(2));
 
     fn places(search: &Search) -> Vec<(AccountId, i64)> {
-        let (accounts, places) = search.places().expect("a look from known places");
-        accounts.into_iter().zip(places).collect()
+        search.places().expect("a look from known places")
     }
 
     #[tokio::test(start_paused = true)]

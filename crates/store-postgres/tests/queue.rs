@@ -117,6 +117,27 @@ async fn deliver(store: &PostgresStore, seconds: i64, claims: Vec<Claim>) {
     }
 }
 
+/// How many entries of the queue's index were read, at least so many, by connections that have ended or are about to.
+async fn entries_read(database: &str, at_least: i64) -> i64 {
+    // A connection that ends tells the server what it counted.
+    let client = shared().connect("postgres").await;
+    let is_used = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = $1";
+    while client.query_one(is_used, &[&database]).await.unwrap().get(0) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let client = shared().connect(database).await;
+    let counted = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'delivery_queue'";
+    // PostgreSQL 14 tells of what was counted after a moment.
+    for _ in 0..1_000 {
+        let read = client.query_one(counted, &[]).await.unwrap().get(0);
+        if read >= at_least {
+            return read;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("what was read is not counted");
+}
+
 /// The server keeps dead entries for as long as somebody holds a snapshot from before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_delivered_under_a_snapshot_is_not_read_again_by_every_claim() {
@@ -141,25 +162,8 @@ async fn what_was_delivered_under_a_snapshot_is_not_read_again_by_every_claim() 
         deliver(&store, ORDERS, claims).await;
     }
     store.close().await.unwrap();
-    // A connection that ends tells the server what it counted.
-    let client = shared().connect("postgres").await;
-    let is_used = "SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = $1";
-    while client.query_one(is_used, &[&database]).await.unwrap().get(0) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     drop(holder);
-    let client = shared().connect(&database).await;
-    let counted = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'delivery_queue'";
-    // PostgreSQL 14 tells of what was counted after a moment.
-    let mut read = 0_i64;
-    for _ in 0..1_000 {
-        read = client.query_one(counted, &[]).await.unwrap().get(0);
-        if read >= ORDERS {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(read >= ORDERS, "{read}: what was read is counted");
+    let read = entries_read(&database, ORDERS).await;
     assert!(
         read < ORDERS * 8,
         "{read} entries were read for {ORDERS} deliveries"
@@ -228,4 +232,48 @@ async fn what_another_instance_stores_before_the_known_place_is_found_by_looking
         claims = claim(&impatient, 20, 1).await;
     }
     assert_eq!(names(&claims), ["late"]);
+}
+
+/// An integrator has thousands of accounts, and a claim has a few dozen deliveries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_of_few_deliveries_looks_at_few_accounts() {
+    const ACCOUNTS: u8 = 200;
+    const CLAIMS: i64 = 40;
+    let database = shared().database().await;
+    let store = store(&database, ALWAYS).await;
+    receive(&store).await;
+    let orders = (1..=ACCOUNTS).map(|number| deduct(1, number.into(), &format!("order-{number}")));
+    for taken in store.execute_all(orders.collect()).await {
+        taken.unwrap();
+    }
+    for _ in 0..CLAIMS {
+        let claims = claim(&store, 2, 5).await;
+        assert_eq!(claims.len(), 5);
+        deliver(&store, 2, claims).await;
+    }
+    store.close().await.unwrap();
+    let read = entries_read(&database, ACCOUNTS.into()).await;
+    assert!(
+        read < CLAIMS * i64::from(ACCOUNTS),
+        "{read} entries were read by {CLAIMS} claims: one of each account would be {}",
+        CLAIMS * i64::from(ACCOUNTS)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_late_because_a_clock_was_set_back_is_claimed_where_the_queue_is_known() {
+    let database = shared().database().await;
+    let store = store(&database, ALWAYS).await;
+    receive(&store).await;
+    assert!(
+        claim(&store, 1, 1).await.is_empty(),
+        "the whole queue was looked at"
+    );
+    store
+        .execute(deduct(1_000_000, 1, "of-a-wrong-clock"))
+        .await
+        .unwrap();
+    store.execute(deduct(90, 2, "soon")).await.unwrap();
+    assert_eq!(names(&claim(&store, 20, 5).await), ["of-a-wrong-clock"]);
+    assert_eq!(names(&claim(&store, 100, 5).await), ["soon"]);
 }

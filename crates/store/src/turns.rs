@@ -10,7 +10,7 @@ pub const LIST_ORDERS_MAX: usize = RETRIED_TOGETHER_MAX;
 /// Whether an account takes part in a search for due deliveries.
 #[must_use]
 pub fn takes_part(request: &DueRequest, account: AccountId) -> bool {
-    request.only.is_none_or(|only| only == account) && !request.excluded.contains(&account)
+    request.only.is_none_or(|only| only == account) && request.excluded.binary_search(&account).is_err()
 }
 
 /// Lets accounts take turns: the first of each, then the second of each, and so on, until enough are named.

@@ -1,5 +1,5 @@
-//! Claiming due deliveries on PostgreSQL: beside much that is finished and much that waits, and under a snapshot that
-//! somebody keeps open, which keeps the server from clearing dead rows away.
+//! Claiming due deliveries on PostgreSQL: beside much that is finished and much that waits, where many accounts owe, and
+//! under a snapshot that somebody keeps open, which keeps the server from clearing dead rows away.
 
 use std::sync::Arc;
 
@@ -7,14 +7,19 @@ use saldo_store::Store;
 
 use crate::Run;
 use crate::claims::{CLAIMED_TOGETHER, CLAIMS, claim_time};
+use crate::orders::{self, ACCOUNTS};
 use crate::postgres::copies::{self, Copied};
 use crate::postgres::ledger::{Database, Server};
-use crate::postgres::work::{complete, take_in};
+use crate::postgres::work::{complete, take_in, take_in_all};
 use crate::report::{self, Beside, Goal, Row};
 use crate::spread::Spread;
 
 /// Deliveries that are completed while the snapshot is open.
 const COMPLETED_MEANWHILE: usize = 10_000;
+/// Accounts of an integrator, who has more of them than a claim has deliveries.
+const MANY_ACCOUNTS: u128 = 3_000;
+/// Deliveries that they owe.
+const OF_MANY_ACCOUNTS: usize = 9_000;
 /// Finished operations for each one that waits.
 const FINISHED_PER_WAITING: usize = 10;
 
@@ -22,6 +27,7 @@ const FINISHED_PER_WAITING: usize = 10;
 pub(crate) async fn run(run: &Run) -> anyhow::Result<()> {
     let server = Server::find().await?;
     beside_much(run, &server).await?;
+    of_many_accounts(run, &server).await?;
     under_a_snapshot(run, &server).await
 }
 
@@ -50,6 +56,35 @@ async fn beside_much(run: &Run, server: &Server) -> anyhow::Result<()> {
     });
     few.remove().await?;
     many.remove().await
+}
+
+async fn of_many_accounts(run: &Run, server: &Server) -> anyhow::Result<()> {
+    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..run.rounds {
+        for (accounts, figures) in [(MANY_ACCOUNTS, &mut ours), (ACCOUNTS, &mut beside)] {
+            let database = server.database().await?;
+            let store: Arc<dyn Store> = database.open().await?;
+            take_in_all(store.as_ref(), orders::make_for(accounts, OF_MANY_ACCOUNTS, 7)?).await?;
+            // The first claim looks at the whole queue.
+            anyhow::ensure!(complete(store.as_ref(), 1).await? == 1, "nothing was due");
+            figures.push(claim_time(store.as_ref()).await?);
+            Prepared { store, database }.remove().await?;
+        }
+    }
+    report::print(&Row {
+        what: format!(
+            "PostgreSQL: a claim of {CLAIMED_TOGETHER} where {MANY_ACCOUNTS} accounts owe {OF_MANY_ACCOUNTS} deliveries"
+        ),
+        unit: "ms",
+        ours: Spread::of(&ours),
+        beside: Some(Beside {
+            what: "where 8 accounts do",
+            figures: Spread::of(&beside),
+            ratio: Spread::of_ratios(&ours, &beside),
+        }),
+        goal: Goal::RatioBelow(1.3),
+    });
+    Ok(())
 }
 
 async fn under_a_snapshot(run: &Run, server: &Server) -> anyhow::Result<()> {

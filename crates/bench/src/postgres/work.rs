@@ -13,7 +13,7 @@ use crate::Run;
 use crate::claims::claim;
 use crate::clock::{instant, per_second};
 use crate::ledger;
-use crate::orders;
+use crate::orders::{self, Order};
 use crate::peer::Peer;
 use crate::postgres::ledger::Server;
 use crate::postgres::raw_deliveries;
@@ -124,7 +124,12 @@ async fn raw_once(server: &Server, round: usize) -> anyhow::Result<f64> {
 
 /// Takes in so many new orders.
 pub(crate) async fn take_in(store: &dyn Store, count: usize, seed: u64) -> anyhow::Result<()> {
-    let requests = orders::make(count, seed)?
+    take_in_all(store, orders::make(count, seed)?).await
+}
+
+/// Takes in orders.
+pub(crate) async fn take_in_all(store: &dyn Store, orders: Vec<Order>) -> anyhow::Result<()> {
+    let requests = orders
         .into_iter()
         .map(|order| ledger::request(Command::TakeIn(order.take_in)))
         .collect();

@@ -94,6 +94,72 @@ pub(super) async fn accounts_take_turns(fixture: &Fixture) {
     }
 }
 
+pub(super) async fn what_an_account_lacks_of_its_share_goes_to_those_that_have_more(fixture: &Fixture) {
+    let store = &fixture.store;
+    done(store, receive(0, "A", 100)).await;
+    let owed = [(1, 1), (2, 9), (3, 2), (4, 0), (5, 5)];
+    let mut seconds = 0;
+    for (account_number, count) in owed {
+        for number in 1..=count {
+            seconds += 1;
+            let id = order(account_number, &format!("{account_number}-{number}"));
+            done(store, simple(seconds, &id, "A")).await;
+        }
+    }
+    let turn = |per_account_max, count_max| DueRequest {
+        per_account_max,
+        count_max,
+        ..due(50)
+    };
+    let first = claimed(store, 50, turn(100, 12)).await;
+    assert_eq!(
+        names(&first),
+        [
+            "1-1", "2-1", "3-1", "5-1", "2-2", "3-2", "5-2", "2-3", "5-3", "2-4", "5-4", "2-5"
+        ]
+    );
+    assert_eq!(
+        names(&claimed(store, 50, turn(3, 12)).await),
+        ["2-6", "5-5", "2-7", "2-8"],
+        "no account is given more than its bound, whatever is left"
+    );
+    assert_eq!(names(&claimed(store, 50, turn(100, 12)).await), ["2-9"]);
+}
+
+pub(super) async fn many_accounts_are_served_one_after_the_other(fixture: &Fixture) {
+    const ACCOUNTS: u8 = 150;
+    let store = &fixture.store;
+    done(store, receive(0, "A", 1_000)).await;
+    // Those of the first hundred are due later than the rest.
+    for number in 1..=ACCOUNTS {
+        let seconds = if number <= 100 { 2 } else { 1 };
+        done(store, simple(seconds, &order(number, &number.to_string()), "A")).await;
+    }
+    let turn = |seconds, after_account, count_max| DueRequest {
+        now: at(seconds),
+        after_account,
+        count_max,
+        ..due(seconds)
+    };
+    let expected = |numbers: std::ops::RangeInclusive<u8>| -> Vec<String> {
+        numbers.map(|number| number.to_string()).collect()
+    };
+    let claims = claimed(store, 1, turn(1, None, 4)).await;
+    assert_eq!(names(&claims), expected(101..=104), "the first that are due");
+    let claims = claimed(store, 1, turn(1, Some(account(140)), 20)).await;
+    let round: Vec<String> = [expected(141..=150), expected(105..=114)].concat();
+    assert_eq!(
+        names(&claims),
+        round,
+        "after the one that was served last, and round"
+    );
+    let claims = claimed(store, 2, turn(2, Some(account(100)), 20)).await;
+    assert_eq!(names(&claims), expected(115..=134), "past those that are claimed");
+    let rest = claimed(store, 2, turn(2, None, 1_000)).await;
+    let round: Vec<String> = [expected(1..=100), expected(135..=140)].concat();
+    assert_eq!(names(&rest), round, "what is due by now, too");
+}
+
 pub(super) async fn orders_wait_for_stock_and_are_found_again(fixture: &Fixture) {
     let store = &fixture.store;
     done(store, receive(0, "A", 1)).await;
