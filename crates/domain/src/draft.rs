@@ -181,7 +181,7 @@ impl<'a> Draft<'a> {
             operation_type,
             status: OperationStatus::Pending,
             order: order.cloned(),
-            lines,
+            lines: lines.into(),
             retry_count: 0,
             max_retries: self.policy.retry.max_retries,
             next_retry_at: None,

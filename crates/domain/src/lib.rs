@@ -13,6 +13,7 @@ pub mod strict_json;
 
 pub mod form;
 
+pub mod lines;
 pub mod order;
 
 pub mod stock;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LineItemId, LogEntryId, OfferId, OperationId, OrderKey, ReviewId};
+use crate::lines::Lines;
 use crate::text::{Sku, Warehouse};
 
 /// What an operation does to stock.
@@ -141,7 +142,7 @@ pub struct Operation {
     /// The order it is for; none for an adjustment.
     pub order: Option<OrderKey>,
     /// What it moves.
-    pub lines: Vec<OperationLine>,
+    pub lines: Lines<OperationLine>,
     /// Retries made, not counting the first attempt.
     pub retry_count: u32,
     /// Retries allowed when it was created.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{LineItemId, OfferId, OperationId, OrderId, OrderKey};
 use crate::limits::REVISIONS_MAX;
+use crate::lines::Lines;
 use crate::review::ReviewReason;
 use crate::stock::StockKey;
 use crate::text::{Sku, Warehouse};
@@ -117,7 +118,7 @@ pub struct Order {
     /// Where it stands.
     pub standing: Standing,
     /// Its lines, in the order of the form.
-    pub lines: Vec<Line>,
+    pub lines: Lines<Line>,
     /// Whether a checkout form was seen, and not only single lines.
     pub form_seen: bool,
     /// Whether any copy ever said that goods were sent.
@@ -154,7 +155,7 @@ impl Order {
             key,
             warehouse,
             standing: Standing::AwaitsStock,
-            lines: Vec::new(),
+            lines: Lines::default(),
             form_seen: false,
             shipped: false,
             touched: false,

@@ -8,14 +8,14 @@ use crate::session::Step;
 use crate::sql::Typed;
 
 /// A statement with columns of values, and how many rows it must change.
-pub(crate) struct Write {
+pub(crate) struct Write<'w> {
     sql: &'static str,
-    columns: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+    columns: Vec<(Box<dyn ToSql + Sync + Send + 'w>, Type)>,
     rows: Option<usize>,
     what: &'static str,
 }
 
-impl Write {
+impl<'w> Write<'w> {
     pub(crate) fn new(what: &'static str, sql: &'static str) -> Self {
         Self {
             sql,
@@ -32,34 +32,34 @@ impl Write {
     }
 
     /// The next column: one value of each row.
-    pub(crate) fn column<R, T>(mut self, rows: &[R], value: impl Fn(&R) -> T) -> Self
+    pub(crate) fn column<R: Copy, T>(mut self, rows: &[R], value: impl Fn(R) -> T) -> Self
     where
-        Vec<T>: Typed + Send + 'static,
+        Vec<T>: Typed + Send + 'w,
     {
-        let values: Vec<T> = rows.iter().map(value).collect();
+        let values: Vec<T> = rows.iter().copied().map(value).collect();
         self.columns
             .push((Box::new(values), <Vec<T> as Typed>::column_type()));
         self
     }
 
     /// The same, of values that may not be written.
-    pub(crate) fn try_column<R, T>(
+    pub(crate) fn try_column<R: Copy, T>(
         mut self,
         rows: &[R],
-        value: impl Fn(&R) -> Result<T, serde_json::Error>,
+        value: impl Fn(R) -> Result<T, serde_json::Error>,
     ) -> Result<Self, Failure>
     where
-        Vec<T>: Typed + Send + 'static,
+        Vec<T>: Typed + Send + 'w,
     {
-        let values: Vec<T> = rows.iter().map(value).collect::<Result<_, _>>()?;
+        let values: Vec<T> = rows.iter().copied().map(value).collect::<Result<_, _>>()?;
         self.columns
             .push((Box::new(values), <Vec<T> as Typed>::column_type()));
         Ok(self)
     }
 
-    pub(crate) fn keys(self, keys: &[&OrderKey]) -> Self {
+    pub(crate) fn keys(self, keys: &[&'w OrderKey]) -> Self {
         self.column(keys, |key| key.account.as_uuid())
-            .column(keys, |key| key.order.as_str().to_owned())
+            .column(keys, |key| key.order.as_str())
     }
 
     pub(crate) fn step(&self) -> Step<'_> {

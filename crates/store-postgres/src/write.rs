@@ -46,6 +46,7 @@ pub(crate) async fn write(
     for (write, count) in writes.iter().zip(counts) {
         write.check(count)?;
     }
+    drop(writes);
     for (key, delivery) in pending.deliveries {
         match delivery {
             Some(delivery) => as_stored.tokens.insert(key, token(&delivery)),
@@ -55,11 +56,11 @@ pub(crate) async fn write(
     Ok(())
 }
 
-fn write_mark(mark: Mark) -> Write {
+fn write_mark(mark: Mark) -> Write<'static> {
     Write::new("the mark of the transaction", MARK)
         .all_of(1)
-        .column(&[mark.marker], |marker| *marker)
-        .column(&mark.before, |marker| *marker)
+        .column(&[mark.marker], |marker| marker)
+        .column(&mark.before, |marker| marker)
 }
 
 const INSERT_ORDERS: &str = "INSERT INTO saldo.orders (account, order_id, warehouse, standing, standing_detail, \
@@ -97,7 +98,11 @@ const CONFIRM_ORDERS: &str = "UPDATE saldo.orders AS old SET flag_confirmed = ne
      AS new (account, order_id, spot, writer, flag_confirmed, flag_confirmed_at, updated_at) \
      WHERE old.ctid = new.spot AND old.xmin = new.writer AND old.account = new.account AND old.order_id = new.order_id";
 
-fn write_orders(pending: &Pending, as_stored: &mut AsStored, writes: &mut Vec<Write>) -> Result<(), Failure> {
+fn write_orders<'p>(
+    pending: &'p Pending,
+    as_stored: &mut AsStored,
+    writes: &mut Vec<Write<'p>>,
+) -> Result<(), Failure> {
     let Sorted {
         new,
         mut whole,
@@ -140,17 +145,15 @@ fn write_orders(pending: &Pending, as_stored: &mut AsStored, writes: &mut Vec<Wr
     Ok(())
 }
 
-fn order_columns(rows: &[&PendingOrder], sql: &'static str) -> Result<Write, Failure> {
+fn order_columns<'p>(rows: &[&'p PendingOrder], sql: &'static str) -> Result<Write<'p>, Failure> {
     let orders: Vec<&Order> = rows.iter().map(|row| &row.order).collect();
     let keys: Vec<&OrderKey> = orders.iter().map(|order| &order.key).collect();
     Ok(Write::new("orders", sql)
         .all_of(rows.len())
         .keys(&keys)
-        .column(&orders, |order| order.warehouse.as_str().to_owned())
-        .column(&orders, |order| standing_words(&order.standing).0.to_owned())
-        .column(&orders, |order| {
-            standing_words(&order.standing).1.map(str::to_owned)
-        })
+        .column(&orders, |order| order.warehouse.as_str())
+        .column(&orders, |order| standing_words(&order.standing).0)
+        .column(&orders, |order| standing_words(&order.standing).1)
         .column(&orders, |order| order.form_seen)
         .column(&orders, |order| order.shipped)
         .column(&orders, |order| order.touched)
@@ -174,7 +177,7 @@ fn uuid_array(ids: &[Uuid]) -> String {
     format!("{{{}}}", ids.join(","))
 }
 
-fn write_waits(pending: &Pending, writes: &mut Vec<Write>) {
+fn write_waits<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) {
     let before: Vec<&OrderKey> = pending
         .waits
         .iter()
@@ -200,15 +203,15 @@ fn write_waits(pending: &Pending, writes: &mut Vec<Write>) {
     let sql = "INSERT INTO saldo.stock_wait (sku, warehouse, order_created_at, account, order_id) \
          SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::text[]) ON CONFLICT DO NOTHING";
     let write = Write::new("waits for stock", sql)
-        .column(&waits, |(key, _)| key.sku.as_str().to_owned())
-        .column(&waits, |(key, _)| key.warehouse.as_str().to_owned())
+        .column(&waits, |(key, _)| key.sku.as_str())
+        .column(&waits, |(key, _)| key.warehouse.as_str())
         .column(&waits, |(_, order)| stored(order.created_at))
         .column(&waits, |(_, order)| order.key.account.as_uuid())
-        .column(&waits, |(_, order)| order.key.order.as_str().to_owned());
+        .column(&waits, |(_, order)| order.key.order.as_str());
     writes.push(write);
 }
 
-fn write_holders(pending: &Pending, writes: &mut Vec<Write>) {
+fn write_holders<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) {
     let removed: Vec<&str> = pending
         .line_holders
         .iter()
@@ -217,7 +220,7 @@ fn write_holders(pending: &Pending, writes: &mut Vec<Write>) {
         .collect();
     if !removed.is_empty() {
         let sql = "DELETE FROM saldo.line_holder WHERE line_item_id = ANY ($1::text[])";
-        writes.push(Write::new("holders of lines", sql).column(&removed, |line| (*line).to_owned()));
+        writes.push(Write::new("holders of lines", sql).column(&removed, |line| line));
     }
     let held: Vec<(&str, &OrderKey)> = pending
         .line_holders
@@ -232,9 +235,9 @@ fn write_holders(pending: &Pending, writes: &mut Vec<Write>) {
          ON CONFLICT (line_item_id) DO UPDATE SET account = excluded.account, order_id = excluded.order_id \
          WHERE (line_holder.account, line_holder.order_id) <> (excluded.account, excluded.order_id)";
     let write = Write::new("holders of lines", sql)
-        .column(&held, |(line, _)| (*line).to_owned())
+        .column(&held, |(line, _)| line)
         .column(&held, |(_, holder)| holder.account.as_uuid())
-        .column(&held, |(_, holder)| holder.order.as_str().to_owned());
+        .column(&held, |(_, holder)| holder.order.as_str());
     writes.push(write);
 }
 
@@ -269,16 +272,14 @@ macro_rules! update_operations {
 const UPDATE_OPERATIONS: &str = update_operations!(", lines = new.lines", ", $15::text[]", ", lines");
 const STEP_OPERATIONS: &str = update_operations!("", "", "");
 
-fn write_operations(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
+fn write_operations<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) -> Result<(), Failure> {
     let Sorted { new, whole, stepped } = Sorted::of(pending.operations.values());
     if !new.is_empty() {
         let write = operation_columns(&new, INSERT_OPERATIONS)
             .try_column(&new, |row| to_json(&row.lines))?
-            .column(&new, |row| row.operation_type.as_str().to_owned())
+            .column(&new, |row| row.operation_type.as_str())
             .column(&new, |row| row.order.as_ref().map(|key| key.account.as_uuid()))
-            .column(&new, |row| {
-                row.order.as_ref().map(|key| key.order.as_str().to_owned())
-            })
+            .column(&new, |row| row.order.as_ref().map(|key| key.order.as_str()))
             .column(&new, |row| stored(row.created_at));
         writes.push(write);
     }
@@ -292,17 +293,17 @@ fn write_operations(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Fa
     Ok(())
 }
 
-fn operation_columns(rows: &[&Operation], sql: &'static str) -> Write {
+fn operation_columns<'p>(rows: &[&'p Operation], sql: &'static str) -> Write<'p> {
     Write::new("operations", sql)
         .all_of(rows.len())
         .column(rows, |row| row.id.as_uuid())
-        .column(rows, |row| row.status.as_str().to_owned())
+        .column(rows, |row| row.status.as_str())
         .column(rows, |row| i64::from(row.retry_count))
         .column(rows, |row| i64::from(row.max_retries))
         .column(rows, |row| optional_stored(row.next_retry_at))
         .column(rows, |row| row.error_message.as_deref().map(storable))
         .column(rows, |row| {
-            row.waiting_for.map(|waiting_for| waiting_for.as_str().to_owned())
+            row.waiting_for.map(|waiting_for| waiting_for.as_str())
         })
         .column(rows, |row| stored(row.updated_at))
         .column(rows, |row| optional_stored(row.stock_applied_at))
@@ -314,25 +315,23 @@ fn operation_columns(rows: &[&Operation], sql: &'static str) -> Write {
 }
 
 /// Movements, balances and log entries. A balance only ever follows an older one.
-fn write_ledger(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    let movements = &pending.movements;
+fn write_ledger<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) -> Result<(), Failure> {
+    let movements: Vec<_> = pending.movements.iter().collect();
     if !movements.is_empty() {
         let sql = "INSERT INTO saldo.movement (sku, warehouse, sequence, quantity, balance_after, operation, line, \
              negative_allowed, at) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], \
              $5::bigint[], $6::uuid[], $7::text[], $8::bool[], $9::bigint[])";
         let write = Write::new("movements", sql)
             .all_of(movements.len())
-            .column(movements, |row| row.key.sku.as_str().to_owned())
-            .column(movements, |row| row.key.warehouse.as_str().to_owned())
-            .column(movements, |row| row.sequence)
-            .column(movements, |row| row.quantity)
-            .column(movements, |row| row.balance_after)
-            .column(movements, |row| row.operation.as_uuid())
-            .column(movements, |row| {
-                row.line.as_ref().map(|line| line.as_str().to_owned())
-            })
-            .column(movements, |row| row.negative_allowed)
-            .column(movements, |row| stored(row.at));
+            .column(&movements, |row| row.key.sku.as_str())
+            .column(&movements, |row| row.key.warehouse.as_str())
+            .column(&movements, |row| row.sequence)
+            .column(&movements, |row| row.quantity)
+            .column(&movements, |row| row.balance_after)
+            .column(&movements, |row| row.operation.as_uuid())
+            .column(&movements, |row| row.line.as_ref().map(|line| line.as_str()))
+            .column(&movements, |row| row.negative_allowed)
+            .column(&movements, |row| stored(row.at));
         writes.push(write);
     }
     let balances: Vec<_> = pending.balances.values().collect();
@@ -344,28 +343,28 @@ fn write_ledger(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failur
              WHERE balance.movements < excluded.movements";
         let write = Write::new("balances", sql)
             .all_of(balances.len())
-            .column(&balances, |row| row.key.sku.as_str().to_owned())
-            .column(&balances, |row| row.key.warehouse.as_str().to_owned())
+            .column(&balances, |row| row.key.sku.as_str())
+            .column(&balances, |row| row.key.warehouse.as_str())
             .column(&balances, |row| row.quantity)
             .column(&balances, |row| row.movements)
             .column(&balances, |row| stored(row.updated_at));
         writes.push(write);
     }
-    let log = &pending.log;
+    let log: Vec<_> = pending.log.iter().collect();
     if !log.is_empty() {
         let sql = "INSERT INTO saldo.log (operation, version, id, action, status, details, at, execution_time_ms) \
              SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
              $7::bigint[], $8::bigint[])";
         let write = Write::new("the log", sql)
             .all_of(log.len())
-            .column(log, |row| row.operation.as_uuid())
-            .column(log, |row| i64::from(row.version))
-            .column(log, |row| row.id.as_uuid())
-            .column(log, |row| row.action.as_str().to_owned())
-            .column(log, |row| row.status.as_str().to_owned())
-            .try_column(log, |row| to_json(&row.details))?
-            .column(log, |row| stored(row.at))
-            .column(log, |row| row.execution_time_ms.map(u64::cast_signed));
+            .column(&log, |row| row.operation.as_uuid())
+            .column(&log, |row| i64::from(row.version))
+            .column(&log, |row| row.id.as_uuid())
+            .column(&log, |row| row.action.as_str())
+            .column(&log, |row| row.status.as_str())
+            .try_column(&log, |row| to_json(&row.details))?
+            .column(&log, |row| stored(row.at))
+            .column(&log, |row| row.execution_time_ms.map(u64::cast_signed));
         writes.push(write);
     }
     Ok(())
@@ -401,7 +400,11 @@ const DELETE_DELIVERIES: &str = "DELETE FROM saldo.delivery AS old \
      WHERE old.account = gone.account AND old.order_id = gone.order_id \
      AND old.lease_token IS NOT DISTINCT FROM gone.expected_token";
 
-fn write_deliveries(pending: &Pending, tokens: &HashMap<OrderKey, Option<Uuid>>, writes: &mut Vec<Write>) {
+fn write_deliveries<'p>(
+    pending: &'p Pending,
+    tokens: &HashMap<OrderKey, Option<Uuid>>,
+    writes: &mut Vec<Write<'p>>,
+) {
     let mut new: Vec<&Delivery> = Vec::new();
     let mut changed: Vec<(&Delivery, Option<Uuid>)> = Vec::new();
     let mut gone: Vec<(&OrderKey, Option<Uuid>)> = Vec::new();
@@ -419,7 +422,7 @@ fn write_deliveries(pending: &Pending, tokens: &HashMap<OrderKey, Option<Uuid>>,
     }
     if !changed.is_empty() {
         let rows: Vec<&Delivery> = changed.iter().map(|(delivery, _)| *delivery).collect();
-        let write = delivery_columns(&rows, UPDATE_DELIVERIES).column(&changed, |(_, expected)| *expected);
+        let write = delivery_columns(&rows, UPDATE_DELIVERIES).column(&changed, |(_, expected)| expected);
         writes.push(write);
     }
     if !gone.is_empty() {
@@ -427,29 +430,29 @@ fn write_deliveries(pending: &Pending, tokens: &HashMap<OrderKey, Option<Uuid>>,
         let write = Write::new("deliveries", DELETE_DELIVERIES)
             .all_of(gone.len())
             .keys(&keys)
-            .column(&gone, |(_, expected)| *expected);
+            .column(&gone, |(_, expected)| expected);
         writes.push(write);
     }
 }
 
-fn delivery_columns(rows: &[&Delivery], sql: &'static str) -> Write {
+fn delivery_columns<'p>(rows: &[&'p Delivery], sql: &'static str) -> Write<'p> {
     let keys: Vec<&OrderKey> = rows.iter().map(|row| &row.key).collect();
     Write::new("deliveries", sql)
         .all_of(rows.len())
         .keys(&keys)
         .column(rows, |row| stored(row.due_at))
         .column(rows, |row| stored(row.owed_since))
-        .column(rows, |row| token(row))
+        .column(rows, token)
         .column(rows, |row| row.lease.as_ref().map(|lease| stored(lease.until)))
         .column(rows, |row| row.lease.as_ref().map(|lease| lease.flag))
         .column(rows, |row| optional_stored(row.doubts.sent_true_at))
         .column(rows, |row| optional_stored(row.doubts.sent_false_at))
-        .column(rows, |row| task_word(row.task).to_owned())
+        .column(rows, |row| task_word(row.task))
         .column(rows, |row| i64::from(row.failed_read_backs))
 }
 
 /// The older ones first: one that was closed makes room for a new one of the same reason and subject.
-fn write_reviews(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
+fn write_reviews<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) -> Result<(), Failure> {
     let rows: Vec<_> = pending.reviews.values().collect();
     if rows.is_empty() {
         return Ok(());
@@ -464,13 +467,11 @@ fn write_reviews(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
     let write = Write::new("reviews", sql)
         .all_of(rows.len())
         .column(&rows, |row| row.id.as_uuid())
-        .column(&rows, |row| row.reason.as_str().to_owned())
+        .column(&rows, |row| row.reason.as_str())
         .column(&rows, |row| {
             row.subject.account().map(|account| account.as_uuid())
         })
-        .column(&rows, |row| {
-            row.subject.order().map(|order| order.as_str().to_owned())
-        })
+        .column(&rows, |row| row.subject.order().map(|order| order.as_str()))
         .column(&rows, |row| row.operation.map(|id| id.as_uuid()))
         .try_column(&rows, |row| to_json(&row.details))?
         .column(&rows, |row| stored(row.opened_at))
@@ -480,7 +481,7 @@ fn write_reviews(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
         })
         .column(&rows, |row| {
             let resolution = row.answer.as_ref().and_then(|answer| answer.resolution);
-            resolution.map(|resolution| resolution.as_str().to_owned())
+            resolution.map(|resolution| resolution.as_str())
         })
         .column(&rows, |row| {
             let note = row.answer.as_ref().and_then(|answer| answer.note.as_deref());
@@ -491,7 +492,7 @@ fn write_reviews(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
 }
 
 /// Mappings and recorded answers. An answer is recorded once: the request that did was the first under its key.
-fn write_plain(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
+fn write_plain<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) -> Result<(), Failure> {
     let mappings: Vec<_> = pending.mappings.values().collect();
     if !mappings.is_empty() {
         let sql = "INSERT INTO saldo.mapping (account, offer, components, updated_at) \
@@ -501,21 +502,21 @@ fn write_plain(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure
         let write = Write::new("mappings", sql)
             .all_of(mappings.len())
             .column(&mappings, |row| row.key.account.as_uuid())
-            .column(&mappings, |row| row.key.offer.as_str().to_owned())
+            .column(&mappings, |row| row.key.offer.as_str())
             .try_column(&mappings, |row| to_json(&row.components))?
             .column(&mappings, |row| stored(row.updated_at));
         writes.push(write);
     }
-    let answers = &pending.answers;
+    let answers: Vec<_> = pending.answers.iter().collect();
     if !answers.is_empty() {
         let sql = "INSERT INTO saldo.answer (key, fingerprint, outcome, at) \
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])";
         let write = Write::new("answers", sql)
             .all_of(answers.len())
-            .column(answers, |row| row.key.clone())
-            .column(answers, |row| row.fingerprint.clone())
-            .try_column(answers, |row| to_json(&row.outcome))?
-            .column(answers, |row| stored(row.at));
+            .column(&answers, |row| row.key.as_str())
+            .column(&answers, |row| row.fingerprint.as_str())
+            .try_column(&answers, |row| to_json(&row.outcome))?
+            .column(&answers, |row| stored(row.at));
         writes.push(write);
     }
     Ok(())
@@ -523,8 +524,8 @@ fn write_plain(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure
 
 /// The mode, when stock was counted, and orders in shadow: one that is there keeps when it was first seen, and what a
 /// comparison said of it unless something else would be done now.
-fn write_rollout(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failure> {
-    let rollouts = &pending.rollouts;
+fn write_rollout<'p>(pending: &'p Pending, writes: &mut Vec<Write<'p>>) -> Result<(), Failure> {
+    let rollouts: Vec<_> = pending.rollouts.iter().collect();
     if !rollouts.is_empty() {
         let sql = "INSERT INTO saldo.rollout (number, mode, accounts, percent, start_from, changed_at, changed_by) \
              SELECT place + (SELECT coalesce(max(number), 0) FROM saldo.rollout), \
@@ -533,12 +534,12 @@ fn write_rollout(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
              WITH ORDINALITY AS new (mode, accounts, percent, start_from, changed_at, changed_by, place)";
         let write = Write::new("the mode", sql)
             .all_of(rollouts.len())
-            .column(rollouts, |row| row.mode.as_str().to_owned())
-            .try_column(rollouts, |row| to_json(&row.accounts))?
-            .column(rollouts, |row| i64::from(row.percent))
-            .column(rollouts, |row| optional_stored(row.start_from))
-            .column(rollouts, |row| stored(row.changed_at))
-            .column(rollouts, |row| storable(&row.changed_by));
+            .column(&rollouts, |row| row.mode.as_str())
+            .try_column(&rollouts, |row| to_json(&row.accounts))?
+            .column(&rollouts, |row| i64::from(row.percent))
+            .column(&rollouts, |row| optional_stored(row.start_from))
+            .column(&rollouts, |row| stored(row.changed_at))
+            .column(&rollouts, |row| storable(&row.changed_by));
         writes.push(write);
     }
     if let Some(counted_at) = pending.stock_counted {
@@ -547,7 +548,7 @@ fn write_rollout(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
         writes.push(
             Write::new("the moment of the last count", sql)
                 .all_of(1)
-                .column(&[counted_at], |at| stored(*at)),
+                .column(&[counted_at], stored),
         );
     }
     let shadows: Vec<_> = pending.shadows.values().collect();
@@ -565,11 +566,11 @@ fn write_rollout(pending: &Pending, writes: &mut Vec<Write>) -> Result<(), Failu
             .all_of(shadows.len())
             .keys(&keys)
             .column(&shadows, |row| stored(row.seen_at))
-            .column(&shadows, |row| row.would.as_str().to_owned())
+            .column(&shadows, |row| row.would.as_str())
             .try_column(&shadows, |row| to_json(&row.details))?
             .column(&shadows, |row| row.remote_flag)
             .column(&shadows, |row| optional_stored(row.compared_at))
-            .column(&shadows, |row| row.verdict.as_str().to_owned());
+            .column(&shadows, |row| row.verdict.as_str());
         writes.push(write);
     }
     Ok(())

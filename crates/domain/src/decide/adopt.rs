@@ -89,7 +89,7 @@ fn record(draft: &mut Draft<'_>, request: &Adopt) -> Result<OrderFile, Stop> {
     let warehouse = request.lines.first().and_then(|line| line.warehouse.as_ref());
     let warehouse = apply::warehouse_or_default(draft, warehouse);
     let mut file = OrderFile::of(Order::first_heard_of(request.key.clone(), warehouse, draft.now));
-    file.order.lines = lines(request);
+    file.order.lines = lines(request).into();
     let planned = apply::planned_lines(&file, &(0..file.order.lines.len()).collect::<Vec<_>>());
     let details = told(draft, request);
     let mut operation = draft.new_operation(OperationType::Deduction, Some(&request.key), planned, details);

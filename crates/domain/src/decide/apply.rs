@@ -89,7 +89,7 @@ pub(super) fn plan(
     lines: &[usize],
 ) -> Result<(), Stop> {
     let (wants, missing) = wants(draft, file, lines, None)?;
-    operation.lines = lines_to_take(file, &wants, &missing);
+    operation.lines = lines_to_take(file, &wants, &missing).into();
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn take_or_ask(
     negative_allowed: bool,
 ) -> Result<(), Stop> {
     if !missing.is_empty() {
-        operation.lines = lines_to_take(file, wants, missing);
+        operation.lines = lines_to_take(file, wants, missing).into();
         ask_for_skus(draft, file, operation, missing);
         return Ok(());
     }
@@ -287,7 +287,7 @@ fn name_all_lines(file: &OrderFile, operation: &mut Operation) {
                 })
         })
         .collect();
-    operation.lines = wanted_lines(file, &taken);
+    operation.lines = wanted_lines(file, &taken).into();
 }
 
 /// One SKU of which there is too little.
@@ -341,7 +341,7 @@ fn wait_for_stock(
         })
         .collect();
     let review = draft.ask(file, reason, Some(operation.id), json!({ "lines": lines }));
-    operation.lines = wanted_lines(file, wants);
+    operation.lines = wanted_lines(file, wants).into();
     operation.review = Some(review);
     close_other_questions(draft, file, operation, reason);
     for shortage in shortages {
@@ -425,7 +425,7 @@ pub(super) fn make_movements(
     wants: &[Want],
     negative_allowed: bool,
 ) -> Result<(), Stop> {
-    operation.lines = wanted_lines(file, wants);
+    operation.lines = wanted_lines(file, wants).into();
     let (giving, taking): (Vec<&Want>, Vec<&Want>) = wants.iter().partition(|want| want.delta < 0);
     for want in giving.into_iter().chain(taking) {
         let line = &mut file.order.lines[want.line];

@@ -10,6 +10,7 @@ use super::{level, refund, take_in};
 use crate::draft::{Draft, Move};
 use crate::form::OrderCopy;
 use crate::ids::{LineItemId, OrderKey};
+use crate::lines::Lines;
 use crate::operation::{Operation, OperationStatus, OperationType};
 use crate::order::{Line, Part, Standing};
 use crate::review::ReviewReason;
@@ -122,7 +123,7 @@ pub(super) fn winner_over_copy(
     holders: &[OrderKey],
 ) -> Result<Option<OrderKey>, Stop> {
     let mut newer = file.clone();
-    newer.order.lines = take_in::copy_lines(&file.order.key, copy);
+    newer.order.lines = take_in::copy_lines(&file.order.key, copy).into();
     newer.order.copy_updated_at = newer.order.copy_updated_at.max(copy.updated_at);
     winner_over(draft, &newer, holders)
 }
@@ -294,7 +295,7 @@ pub(super) fn move_difference(
         line.quantity = 0;
         lines.push(line);
     }
-    file.order.lines = lines;
+    file.order.lines = lines.into();
     let moved = absorb(draft, &mut file, holders)?;
     new_lines.retain(|position| !moved.contains(position));
     record_difference(draft, file, wants, &new_lines)
@@ -385,7 +386,7 @@ pub(super) fn match_single_lines(
     draft: &mut Draft<'_>,
     file: &mut OrderFile,
     operation: &Operation,
-    single_lines: Vec<Line>,
+    single_lines: Lines<Line>,
     moved: &[usize],
 ) -> Result<(), Stop> {
     // Lines that carry the form's own ids keep what they took, before anything is handed over.

@@ -216,7 +216,7 @@ fn no_longer_foreign(
     if file.order.level() {
         revise::revise(draft, &mut file, &copy)?;
     } else {
-        file.order.lines = take_in::copy_lines(&file.order.key, &copy);
+        file.order.lines = take_in::copy_lines(&file.order.key, &copy).into();
     }
     if !file.order.level() && !take_in::is_ready(draft.policy, &copy) {
         return wait_for_payment(draft, file, waits);

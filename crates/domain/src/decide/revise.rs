@@ -53,7 +53,7 @@ pub(super) fn revise(draft: &mut Draft<'_>, file: &mut OrderFile, copy: &OrderCo
             lines.push(gone);
         }
     }
-    file.order.lines = lines;
+    file.order.lines = lines.into();
     let moved = merge::absorb(draft, file, &holders)?;
     for position in moved {
         let line = &file.order.lines[position];

@@ -96,7 +96,7 @@ pub(super) fn first_copy(
     mut file: OrderFile,
     begin: Begin,
 ) -> Result<OrderOutcome, Stop> {
-    file.order.lines = copy_lines(&file.order.key, &request.copy);
+    file.order.lines = copy_lines(&file.order.key, &request.copy).into();
     file.order.form_seen = true;
     file.order.standing = Standing::AwaitsStock;
     note_facts(&mut file.order, &request.copy);
@@ -491,7 +491,10 @@ pub(super) fn form_arrives(
         })
         .map(|operation| operation.id)
         .collect();
-    let single_lines = std::mem::replace(&mut file.order.lines, copy_lines(&file.order.key, &request.copy));
+    let single_lines = std::mem::replace(
+        &mut file.order.lines,
+        copy_lines(&file.order.key, &request.copy).into(),
+    );
     file.order.form_seen = true;
     let planned = apply::planned_lines(&file, &(0..file.order.lines.len()).collect::<Vec<_>>());
     let mut operation = draft.new_operation(
@@ -545,7 +548,7 @@ pub(super) fn deduct_again(
         file.order.standing = Standing::Applied;
         return merge::move_difference(draft, file, copy, &holders);
     }
-    let lines_before = std::mem::replace(&mut file.order.lines, copy_lines(&file.order.key, copy));
+    let lines_before = std::mem::replace(&mut file.order.lines, copy_lines(&file.order.key, copy).into());
     file.order.form_seen = true;
     let lines: Vec<usize> = (0..file.order.lines.len()).collect();
     for gone in lines_before {
