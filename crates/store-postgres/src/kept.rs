@@ -76,8 +76,8 @@ impl Kept {
 mod tests {
     use jiff::Timestamp;
     use saldo_domain::delivery::{Delivery, Doubts, Lease, Task};
-    use saldo_domain::ids::{AccountId, OrderId};
-    use saldo_domain::order::Order;
+    use saldo_domain::ids::{AccountId, LineItemId, OrderId};
+    use saldo_domain::order::{Line, Order};
     use saldo_domain::text::Warehouse;
     use uuid::Uuid;
 
@@ -140,5 +140,28 @@ mod tests {
             1,
             "the last one, once all before were forgotten"
         );
+    }
+    #[test]
+    fn an_order_with_very_many_lines_is_not_kept() {
+        let with_lines = |number: usize, lines: usize| {
+            let mut claim = claim(number);
+            let line = |line: usize| Line {
+                id: LineItemId::parse(&format!("line-{line}")).unwrap(),
+                made_up: false,
+                offer: None,
+                external: None,
+                quantity: 1,
+                parts: Vec::new(),
+            };
+            claim.file.order.lines = (0..lines).map(line).collect::<Vec<_>>().into();
+            claim
+        };
+        let kept = Kept::default();
+        kept.keep(vec![
+            with_lines(1, KEPT_LINES_MAX),
+            with_lines(2, KEPT_LINES_MAX + 1),
+        ]);
+        assert!(kept.take(&key(1), TOKEN).is_some());
+        assert!(kept.take(&key(2), TOKEN).is_none());
     }
 }
