@@ -46,16 +46,7 @@ impl StockSynchronizationService {
         // Most of what grew is waited for by nobody: asking for each would take longer than the import.
         if !imported.grown.is_empty() {
             let grown: BTreeSet<_> = imported.grown.iter().collect();
-            match core.store.waiting_with_stock().await {
-                Ok(waiting) => {
-                    for key in waiting.iter().filter(|key| grown.contains(key)) {
-                        if let Err(error) = self.try_waiting_for_stock(key).await {
-                            tracing::warn!(sku = %key.sku, %error, "orders that wait for stock will be tried later");
-                        }
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "orders that wait for stock will be tried later"),
-            }
+            self.try_all_that_wait_for_stock(|key| grown.contains(key)).await;
         }
         for id in &imported.operations {
             core.tell(Event::Operation { id: *id });

@@ -296,16 +296,7 @@ impl Engine {
 /// Looks through what waits from time to time: a net under the wake-ups, and under a crash after a receipt.
 async fn sweep(service: StockSynchronizationService, stop: CancellationToken) {
     loop {
-        match service.core().store.waiting_with_stock().await {
-            Ok(keys) => {
-                for key in keys {
-                    if let Err(error) = service.try_waiting_for_stock(&key).await {
-                        tracing::warn!(sku = %key.sku, %error, "orders that wait for stock could not be tried");
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "what waits for stock could not be read"),
-        }
+        service.try_all_that_wait_for_stock(|_| true).await;
         service.core().wake.notify_one();
         let period = Duration::from_secs(service.core().settings.sweep_seconds.max(1));
         tokio::select! {

@@ -29,6 +29,7 @@ mod delivery;
 mod attempt;
 
 mod outages;
+mod wide_reviews;
 
 mod wishes;
 

@@ -15,6 +15,7 @@ use crate::api::Event;
 use crate::circuits;
 use crate::engine::Core;
 use crate::gate::{CallEnd, Gate, Permits, Reopened};
+use crate::wide_reviews;
 
 /// How often outages are looked at, in seconds, besides when a circuit closes.
 const WATCH_SECONDS: u64 = 30;
@@ -72,12 +73,9 @@ async fn ask(core: &Core, account: Option<AccountId>) -> CallEnd {
 async fn remember_unusable_accounts(core: &Core) -> Result<(), StoreError> {
     // What the circuits remember is more than what the reviews do.
     circuits::look(core).await?;
-    let reviews = core.store.open_wide_reviews().await?;
+    let reviews = wide_reviews::open(core.store.as_ref(), ReviewReason::AccountUnusable).await?;
     let now = core.now();
-    for review in reviews
-        .iter()
-        .filter(|review| review.reason == ReviewReason::AccountUnusable)
-    {
+    for review in reviews {
         if let Some(account) = review.subject.account() {
             core.gate().remember_unusable(account, now);
         }
@@ -167,13 +165,13 @@ pub(crate) async fn look(core: &Arc<Core>) -> Result<(), StoreError> {
             .await?;
         }
     }
-    for review in core.store.open_wide_reviews().await? {
+    for review in wide_reviews::open(core.store.as_ref(), ReviewReason::GaveUp).await? {
         let is_over = match review.subject {
             Subject::Service => !service_shut,
             Subject::Account(account) => !service_shut && !accounts_shut.contains(&account),
             Subject::Order(_) => false,
         };
-        if is_over && review.reason == ReviewReason::GaveUp {
+        if is_over {
             end(core, review.id).await?;
         }
     }

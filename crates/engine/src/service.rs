@@ -30,6 +30,8 @@ use crate::{delivery, instances, outages, wishes};
 
 /// Rounds of trying again what waits for one SKU or offer, each of a bounded number of orders.
 const WAITING_ROUNDS_MAX: usize = 1_000;
+/// SKUs with stock that are waited for, read at once.
+const SKUS_TOGETHER: usize = 100;
 
 /// How soon one that waits for a delivery looks whether another instance made it: where only others deliver.
 const LOOK_FIRST: Duration = Duration::from_millis(20);
@@ -519,6 +521,34 @@ impl StockSynchronizationService {
     pub(crate) async fn try_waiting_for_stock(&self, key: &StockLineKey) -> Result<u64, StoreError> {
         self.try_waiting(|after| ListKey::AwaitingStock(key.clone(), after))
             .await
+    }
+
+    /// Tries again all orders that wait for SKUs of which there is stock, as far as those are meant. What cannot be
+    /// tried now is tried by the next sweep.
+    pub(crate) async fn try_all_that_wait_for_stock(&self, is_meant: impl Fn(&StockLineKey) -> bool) {
+        let mut last = None;
+        loop {
+            let waiting = self
+                .store()
+                .waiting_with_stock(last.as_ref(), SKUS_TOGETHER)
+                .await;
+            let keys = match waiting {
+                Ok(keys) => keys,
+                Err(error) => {
+                    tracing::warn!(%error, "what waits for stock could not be read, and is tried later");
+                    return;
+                }
+            };
+            for key in keys.iter().filter(|key| is_meant(key)) {
+                if let Err(error) = self.try_waiting_for_stock(key).await {
+                    tracing::warn!(sku = %key.sku, %error, "orders that wait for stock will be tried later");
+                }
+            }
+            last = match keys.into_iter().last() {
+                Some(key) => Some(key),
+                None => return,
+            };
+        }
     }
 
     async fn try_waiting(&self, list: impl Fn(Option<Place>) -> ListKey) -> Result<u64, StoreError> {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Caller, Event};
 use crate::service::StockSynchronizationService;
+use crate::wide_reviews;
 
 /// How often unpaid orders are looked at, in seconds.
 const WATCH_SECONDS: u64 = 60 * 60;
@@ -55,12 +56,10 @@ async fn look(service: &StockSynchronizationService) -> Result<(), StoreError> {
         core.now().checked_sub(patience).unwrap_or(Timestamp::MIN),
     )
     .await?;
-    for review in core.store.open_wide_reviews().await? {
-        if review.reason == ReviewReason::StuckUnpaid {
-            core.store
-                .execute(core.request(Command::CloseUnpaid { review: review.id }))
-                .await?;
-        }
+    for review in wide_reviews::open(core.store.as_ref(), ReviewReason::StuckUnpaid).await? {
+        core.store
+            .execute(core.request(Command::CloseUnpaid { review: review.id }))
+            .await?;
     }
     Ok(())
 }

@@ -21,8 +21,6 @@ use crate::queue::Queue;
 use crate::session::Session;
 use crate::sql::{get, id, number, optional_moment, row_limit, stored, values};
 
-/// The most SKUs that are named as waited for although there is stock.
-const WAITING_WITH_STOCK_MAX: i64 = 100;
 /// Accounts that are looked at together in a search for due deliveries, at first; twice as many each time not enough of
 /// them have any.
 const LOOKED_AT_TOGETHER: usize = 32;
@@ -571,18 +569,24 @@ pub(crate) async fn next_due(
 }
 
 /// SKUs that are waited for although there is stock, found by skipping from one SKU to the next.
-pub(crate) async fn waiting_with_stock(session: &Session) -> Result<Vec<StockKey>, Failure> {
+pub(crate) async fn waiting_with_stock(
+    session: &Session,
+    after: Option<&StockKey>,
+    limit: usize,
+) -> Result<Vec<StockKey>, Failure> {
+    let (sku, warehouse) = after.map_or(("", ""), |key| (key.sku.as_str(), key.warehouse.as_str()));
     session
         .many(
             "WITH RECURSIVE waiting (sku, warehouse) AS ( \
-                 (SELECT sku, warehouse FROM saldo.stock_wait ORDER BY sku, warehouse LIMIT 1) UNION ALL \
+                 (SELECT sku, warehouse FROM saldo.stock_wait WHERE (sku, warehouse) > ($1, $2) \
+                     ORDER BY sku, warehouse LIMIT 1) UNION ALL \
                  SELECT later.sku, later.warehouse FROM waiting CROSS JOIN LATERAL ( \
                      SELECT stock_wait.sku, stock_wait.warehouse FROM saldo.stock_wait \
                      WHERE (stock_wait.sku, stock_wait.warehouse) > (waiting.sku, waiting.warehouse) \
                      ORDER BY stock_wait.sku, stock_wait.warehouse LIMIT 1) AS later) \
              SELECT sku, warehouse FROM waiting JOIN saldo.balance USING (sku, warehouse) \
-             WHERE quantity > 0 ORDER BY sku, warehouse LIMIT $1",
-            values![WAITING_WITH_STOCK_MAX],
+             WHERE quantity > 0 ORDER BY sku, warehouse LIMIT $3",
+            values![sku, warehouse, row_limit(limit)],
             rows::stock_key,
         )
         .await

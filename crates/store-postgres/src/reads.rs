@@ -2,7 +2,7 @@
 
 use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::{LogEntry, Operation};
-use saldo_domain::review::Review;
+use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::{Balance, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::conditions::{Conditions, Value};
@@ -15,6 +15,7 @@ use saldo_store::rows::{
     operation_columns, review_columns,
 };
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::load;
@@ -246,15 +247,22 @@ async fn movements_of(
 }
 
 /// Open reviews about no single order.
-pub(crate) async fn open_wide_reviews(session: &Session) -> Result<Vec<Review>, Failure> {
+pub(crate) async fn open_wide_reviews(
+    session: &Session,
+    reason: ReviewReason,
+    after: Option<ReviewId>,
+    limit: usize,
+) -> Result<Vec<Review>, Failure> {
+    let after = after.map_or(Uuid::nil(), |id| id.as_uuid());
     session
         .many(
             concat!(
                 "SELECT ",
                 review_columns!(),
-                " FROM saldo.review WHERE answered_at IS NULL AND order_id IS NULL ORDER BY id LIMIT 500"
+                " FROM saldo.review WHERE answered_at IS NULL AND order_id IS NULL AND reason = $1 AND id > $2 \
+                 ORDER BY id LIMIT $3"
             ),
-            &[],
+            values![reason.as_str(), after, row_limit(limit)],
             rows::review,
         )
         .await

@@ -11,7 +11,7 @@ use saldo_domain::decide::{Outcome, Request};
 use saldo_domain::ids::{AccountId, OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::Operation;
 use saldo_domain::policy::Policy;
-use saldo_domain::review::Review;
+use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::text::Sku;
 use saldo_domain::view::OrderFile;
@@ -451,13 +451,26 @@ impl Store for PostgresStore {
         .await
     }
 
-    async fn waiting_with_stock(&self) -> Result<Vec<StockLineKey>, StoreError> {
-        self.read(|session| Box::pin(lists::waiting_with_stock(session)))
-            .await
+    async fn waiting_with_stock(
+        &self,
+        after: Option<&StockLineKey>,
+        limit: usize,
+    ) -> Result<Vec<StockLineKey>, StoreError> {
+        let after = after.cloned();
+        self.read(move |session| {
+            let after = after.clone();
+            Box::pin(async move { lists::waiting_with_stock(session, after.as_ref(), limit).await })
+        })
+        .await
     }
 
-    async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError> {
-        self.read(|session| Box::pin(reads::open_wide_reviews(session)))
+    async fn open_wide_reviews(
+        &self,
+        reason: ReviewReason,
+        after: Option<ReviewId>,
+        limit: usize,
+    ) -> Result<Vec<Review>, StoreError> {
+        self.read(move |session| Box::pin(reads::open_wide_reviews(session, reason, after, limit)))
             .await
     }
 

@@ -15,7 +15,7 @@ use saldo_store::rows::{self, alert_columns, message_columns};
 
 use crate::failure::Failure;
 use crate::reads::{ask, rows_for};
-use crate::sql::{many, moment, number, one, optional_stored, run, run_on_one, stored, to_json};
+use crate::sql::{many, moment, number, one, optional_stored, row_limit, run, run_on_one, stored, to_json};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -53,7 +53,7 @@ impl Alerts for SqliteStore {
     }
 
     async fn due_messages(&self, now: Timestamp, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = row_limit(limit);
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
@@ -135,7 +135,7 @@ impl Alerts for SqliteStore {
     }
 
     async fn forget_alerts(&self, ended_before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = row_limit(limit);
         // The answer of a write is a yes or a no; how many there are is read before, and nobody else removes any.
         let doomed = self
             .read(move |connection| {
@@ -154,7 +154,7 @@ impl Alerts for SqliteStore {
 }
 
 fn known(connection: &Connection, ended_since: Timestamp) -> Result<Known, Failure> {
-    let limit = i64::try_from(OPEN_ALERTS_MAX).unwrap_or(i64::MAX);
+    let limit = row_limit(OPEN_ALERTS_MAX);
     let open = concat!(
         "SELECT ",
         alert_columns!(),

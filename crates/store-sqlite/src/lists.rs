@@ -11,10 +11,7 @@ use saldo_store::turns::{LIST_ORDERS_MAX, take_turns, takes_part};
 
 use crate::failure::Failure;
 use crate::load::balance;
-use crate::sql::{id, many, moment, one, stored, text};
-
-/// The most SKUs that are named as waited for although there is stock.
-const WAITING_WITH_STOCK_MAX: usize = 100;
+use crate::sql::{id, many, moment, one, row_limit, stored, text};
 
 /// The orders of a list.
 pub(crate) fn list(connection: &Connection, list: &ListKey) -> Result<Vec<OrderKey>, Failure> {
@@ -125,10 +122,6 @@ fn due_of(
             })
         },
     )
-}
-
-fn row_limit(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 const AWAITING_OFFER: &str = "SELECT orders.account, orders.order_id FROM review \
@@ -303,10 +296,16 @@ pub(crate) fn next_due(
 }
 
 /// SKUs that are waited for although there is stock, found by skipping from one SKU to the next.
-pub(crate) fn waiting_with_stock(connection: &Connection) -> Result<Vec<StockKey>, Failure> {
+pub(crate) fn waiting_with_stock(
+    connection: &Connection,
+    after: Option<&StockKey>,
+    limit: usize,
+) -> Result<Vec<StockKey>, Failure> {
     let mut found = Vec::new();
-    let mut last = (String::new(), String::new());
-    while found.len() < WAITING_WITH_STOCK_MAX {
+    let mut last = after.map_or_else(Default::default, |key| {
+        (key.sku.as_str().to_owned(), key.warehouse.as_str().to_owned())
+    });
+    while found.len() < limit {
         let next = one(
             connection,
             "SELECT sku, warehouse FROM stock_wait WHERE (sku, warehouse) > (?1, ?2) \

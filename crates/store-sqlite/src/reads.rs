@@ -4,7 +4,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use saldo_domain::ids::{OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::{LogEntry, Operation};
-use saldo_domain::review::Review;
+use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::{Balance, StockKey};
 use saldo_domain::text::{Sku, Warehouse};
 use saldo_store::StoreError;
@@ -17,10 +17,11 @@ use saldo_store::rows::{
     self, account_columns, api_key_columns, balance_columns, log_columns, movement_columns,
     operation_columns, review_columns,
 };
+use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::load;
-use crate::sql::{json, many, one, string};
+use crate::sql::{json, many, one, row_limit, string};
 
 /// Rows to ask for to fill a page, and to know whether there is another.
 pub(crate) fn rows_for(page: &PageRequest) -> i64 {
@@ -236,16 +237,22 @@ fn movements_of(
 }
 
 /// Open reviews about no single order.
-pub(crate) fn open_wide_reviews(connection: &Connection) -> Result<Vec<Review>, Failure> {
+pub(crate) fn open_wide_reviews(
+    connection: &Connection,
+    reason: ReviewReason,
+    after: Option<ReviewId>,
+    limit: usize,
+) -> Result<Vec<Review>, Failure> {
+    let after = after.map_or(Uuid::nil(), |id| id.as_uuid());
     many(
         connection,
         concat!(
             "SELECT ",
             review_columns!(),
             " FROM review INDEXED BY review_open_wide \
-             WHERE answered_at IS NULL AND order_id IS NULL ORDER BY id LIMIT 500"
+             WHERE answered_at IS NULL AND order_id IS NULL AND reason = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
         ),
-        [],
+        params![reason.as_str(), after.as_bytes(), row_limit(limit)],
         |row| rows::review(row),
     )
 }
@@ -253,12 +260,7 @@ pub(crate) fn open_wide_reviews(connection: &Connection) -> Result<Vec<Review>, 
 /// Orders that are wished for, oldest first.
 pub(crate) fn wishes(connection: &Connection, limit: usize) -> Result<Vec<OrderKey>, Failure> {
     let sql = "SELECT account, order_id FROM wish ORDER BY wished_at, account, order_id LIMIT ?1";
-    many(
-        connection,
-        sql,
-        [i64::try_from(limit).unwrap_or(i64::MAX)],
-        |row| rows::order_key(row),
-    )
+    many(connection, sql, [row_limit(limit)], |row| rows::order_key(row))
 }
 
 /// The accounts known.

@@ -20,7 +20,7 @@ use saldo_store::tasks::TaskLease;
 use crate::failure::Failure;
 use crate::load;
 use crate::reads::{ask, rows_for};
-use crate::sql::{self, many, number, one, optional_stored, run_on_one, stored, text, to_json};
+use crate::sql::{self, many, number, one, optional_stored, row_limit, run_on_one, stored, text, to_json};
 use crate::store::SqliteStore;
 use crate::tasks::is_held;
 
@@ -143,7 +143,7 @@ pub(crate) fn touched_orders(
     }
     let select = "SELECT ifnull(bought_at, created_at), order_id FROM orders INDEXED BY orders_touched";
     let order = " ORDER BY ifnull(bought_at, created_at) DESC, order_id DESC";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = row_limit(limit);
     ask(connection, select, conditions, order, limit, |row| {
         rows::bought_order(row)
     })

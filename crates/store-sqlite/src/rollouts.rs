@@ -14,7 +14,7 @@ use saldo_store::rows::{self, rollout_columns, shadow_order_columns};
 
 use crate::failure::Failure;
 use crate::reads::{ask, rows_for};
-use crate::sql::{many, moment, number, one, optional_stored, run, run_on_one, stored, to_json};
+use crate::sql::{many, moment, number, one, optional_stored, row_limit, run, run_on_one, stored, to_json};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -80,7 +80,7 @@ pub(crate) fn rollout(connection: &Connection) -> Result<Option<Rollout>, Failur
               FROM (SELECT * FROM rollout ORDER BY number DESC LIMIT ?1 OFFSET 1)) \
               FROM rollout ORDER BY number DESC LIMIT 1"
         ),
-        [i64::try_from(EARLIER_MAX).unwrap_or(i64::MAX)],
+        [row_limit(EARLIER_MAX)],
         |row| rows::rollout_in_force(row),
     )
 }

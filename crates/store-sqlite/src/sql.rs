@@ -113,3 +113,8 @@ pub(crate) fn operation_ids(row: &Row<'_>, column: usize) -> Result<Vec<Operatio
         })
         .collect()
 }
+
+/// A limit on rows, as the database takes it.
+pub(crate) fn row_limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

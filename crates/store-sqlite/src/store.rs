@@ -14,7 +14,7 @@ use saldo_domain::decide::{Outcome, Request};
 use saldo_domain::ids::{AccountId, OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::Operation;
 use saldo_domain::policy::Policy;
-use saldo_domain::review::Review;
+use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::text::Sku;
 use saldo_domain::view::{OrderFile, View};
@@ -360,13 +360,23 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn waiting_with_stock(&self) -> Result<Vec<StockLineKey>, StoreError> {
-        self.read(|connection| Ok(lists::waiting_with_stock(connection)?))
+    async fn waiting_with_stock(
+        &self,
+        after: Option<&StockLineKey>,
+        limit: usize,
+    ) -> Result<Vec<StockLineKey>, StoreError> {
+        let after = after.cloned();
+        self.read(move |connection| Ok(lists::waiting_with_stock(connection, after.as_ref(), limit)?))
             .await
     }
 
-    async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError> {
-        self.read(|connection| Ok(reads::open_wide_reviews(connection)?))
+    async fn open_wide_reviews(
+        &self,
+        reason: ReviewReason,
+        after: Option<ReviewId>,
+        limit: usize,
+    ) -> Result<Vec<Review>, StoreError> {
+        self.read(move |connection| Ok(reads::open_wide_reviews(connection, reason, after, limit)?))
             .await
     }
 

@@ -8,7 +8,7 @@ use saldo_domain::decide::{Outcome, Request};
 use saldo_domain::ids::{AccountId, IdSource, OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::Operation;
 use saldo_domain::policy::Policy;
-use saldo_domain::review::Review;
+use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::view::OrderFile;
 
@@ -113,12 +113,21 @@ pub trait Store:
     /// When the next delivery is due, of accounts that are not excluded; none when nothing is owed.
     async fn next_due(&self, excluded: &[AccountId]) -> Result<Option<Timestamp>, StoreError>;
 
-    /// SKUs that orders wait for although there is stock again, at most 100: what a crash after a receipt may
-    /// have left undone.
-    async fn waiting_with_stock(&self) -> Result<Vec<StockLineKey>, StoreError>;
+    /// SKUs that orders wait for although there is stock again, in their order after one, at most `limit`: what a crash
+    /// after a receipt may have left undone.
+    async fn waiting_with_stock(
+        &self,
+        after: Option<&StockLineKey>,
+        limit: usize,
+    ) -> Result<Vec<StockLineKey>, StoreError>;
 
-    /// Open reviews about outages and accounts, at most 500: what must be taken up again after a restart.
-    async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError>;
+    /// Open reviews of a reason that are about no single order, oldest first after one, at most `limit`.
+    async fn open_wide_reviews(
+        &self,
+        reason: ReviewReason,
+        after: Option<ReviewId>,
+        limit: usize,
+    ) -> Result<Vec<Review>, StoreError>;
 
     /// Keeps the wish to fetch an order and take it in, until [`Store::remove_wish`]. A repeat changes nothing.
     async fn put_wish(&self, key: &OrderKey, now: Timestamp) -> Result<(), StoreError>;

@@ -23,7 +23,7 @@ use saldo_domain::decide::{Outcome, Request, first_keys};
 use saldo_domain::ids::{AccountId, OperationId, OrderKey, ReviewId};
 use saldo_domain::operation::Operation;
 use saldo_domain::policy::Policy;
-use saldo_domain::review::Review;
+use saldo_domain::review::{Review, ReviewReason};
 use saldo_domain::stock::{Balance, Mapping, OfferKey};
 use saldo_domain::text::Sku;
 use saldo_domain::view::{OrderFile, Refusal, View};
@@ -232,12 +232,21 @@ impl Store for MemoryStore {
             .min())
     }
 
-    async fn waiting_with_stock(&self) -> Result<Vec<StockLineKey>, StoreError> {
-        Ok(self.open()?.tables.waiting_with_stock())
+    async fn waiting_with_stock(
+        &self,
+        after: Option<&StockLineKey>,
+        limit: usize,
+    ) -> Result<Vec<StockLineKey>, StoreError> {
+        Ok(self.open()?.tables.waiting_with_stock(after, limit))
     }
 
-    async fn open_wide_reviews(&self) -> Result<Vec<Review>, StoreError> {
-        Ok(self.open()?.tables.open_wide_reviews())
+    async fn open_wide_reviews(
+        &self,
+        reason: ReviewReason,
+        after: Option<ReviewId>,
+        limit: usize,
+    ) -> Result<Vec<Review>, StoreError> {
+        Ok(self.open()?.tables.open_wide_reviews(reason, after, limit))
     }
 
     async fn put_wish(&self, key: &OrderKey, now: Timestamp) -> Result<(), StoreError> {

@@ -19,6 +19,7 @@ use saldo_store::reconciliations::DiscrepancyFilter;
 use super::observer::microsecond;
 use crate::instances;
 use crate::service::StockSynchronizationService;
+use crate::wide_reviews;
 
 /// What the one who looks remembers from one look to the next.
 #[derive(Debug, Default)]
@@ -60,11 +61,7 @@ impl Look<'_> {
         };
         let attempts = instances::counts(self.service.core(), self.now).await?;
         self.look_at_service(&counts, attempts, memory, &mut observation);
-        let wide = store.open_wide_reviews().await?;
-        let unusable: Vec<&Review> = wide
-            .iter()
-            .filter(|review| review.reason == ReviewReason::AccountUnusable)
-            .collect();
+        let unusable = wide_reviews::open(store.as_ref(), ReviewReason::AccountUnusable).await?;
         let short = counts
             .reviews_open
             .iter()
@@ -214,8 +211,8 @@ impl Look<'_> {
     }
 }
 
-fn accounts(reviews: &[&Review], names: &BTreeMap<AccountId, String>) -> Vec<Example> {
-    let of = |review: &&Review| {
+fn accounts(reviews: &[Review], names: &BTreeMap<AccountId, String>) -> Vec<Example> {
+    let of = |review: &Review| {
         let account = review.subject.account()?;
         Some(Example {
             account: Some(account),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use saldo_domain::ids::OrderKey;
+use saldo_domain::review::ReviewReason;
 use saldo_domain::stock::OfferKey;
 use saldo_domain::text::Sku;
 
@@ -83,12 +84,12 @@ pub(super) async fn dump(store: &dyn Store, orders: &[OrderKey], offers: &[Offer
     lines.push(format!("{:?}", must!(store.next_due(&[]).await, "next_due")));
     lines.push(format!(
         "{:?}",
-        must!(store.waiting_with_stock().await, "waiting_with_stock")
+        must!(store.waiting_with_stock(None, 100).await, "waiting_with_stock")
     ));
-    lines.push(format!(
-        "{:?}",
-        must!(store.open_wide_reviews().await, "open_wide_reviews")
-    ));
+    for reason in ReviewReason::ALL {
+        let open = store.open_wide_reviews(reason, None, 500).await;
+        lines.push(format!("{:?}", must!(open, "open_wide_reviews")));
+    }
     lines.extend(super::reports::figures(store).await);
     lines
 }

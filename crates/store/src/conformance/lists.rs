@@ -2,9 +2,10 @@
 
 use saldo_domain::decide::{Command, Map, Outcome};
 use saldo_domain::delivery::{Claim, Failure, Outcome as AttemptOutcome};
-use saldo_domain::ids::OfferId;
+use saldo_domain::ids::{OfferId, ReviewId};
 use saldo_domain::operation::{OperationStatus, WaitingFor};
-use saldo_domain::stock::{Component, OfferKey};
+use saldo_domain::review::{Review, ReviewReason};
+use saldo_domain::stock::{Component, OfferKey, StockKey};
 use saldo_domain::view::{DueRequest, ListKey};
 
 use super::forms::{
@@ -17,6 +18,15 @@ use crate::query::{OperationFilter, PageRequest};
 
 fn names(claims: &[Claim]) -> Vec<String> {
     claims.iter().map(|claim| claim.key.order.to_string()).collect()
+}
+
+async fn with_stock(store: &SharedStore) -> Vec<StockKey> {
+    must!(store.waiting_with_stock(None, 10).await, "waiting_with_stock")
+}
+
+async fn gave_up(store: &SharedStore, after: Option<ReviewId>, limit: usize) -> Vec<Review> {
+    let open = store.open_wide_reviews(ReviewReason::GaveUp, after, limit).await;
+    must!(open, "open_wide_reviews")
 }
 
 pub(super) async fn accounts_take_turns(fixture: &Fixture) {
@@ -160,6 +170,28 @@ pub(super) async fn many_accounts_are_served_one_after_the_other(fixture: &Fixtu
     assert_eq!(names(&rest), round, "what is due by now, too");
 }
 
+pub(super) async fn what_is_waited_for_and_there_again_is_told_page_by_page(fixture: &Fixture) {
+    let store = &fixture.store;
+    for name in ["C", "A", "D", "B"] {
+        done(store, simple(1, &order(1, name), name)).await;
+    }
+    for name in ["A", "B", "D"] {
+        done(store, receive(2, name, 1)).await;
+    }
+    let mut told = Vec::new();
+    loop {
+        let page = must!(
+            store.waiting_with_stock(told.last(), 2).await,
+            "waiting_with_stock"
+        );
+        if page.is_empty() {
+            break;
+        }
+        told.extend(page);
+    }
+    assert_eq!(told, [stock("A"), stock("B"), stock("D")]);
+}
+
 pub(super) async fn orders_wait_for_stock_and_are_found_again(fixture: &Fixture) {
     let store = &fixture.store;
     done(store, receive(0, "A", 1)).await;
@@ -172,18 +204,15 @@ pub(super) async fn orders_wait_for_stock_and_are_found_again(fixture: &Fixture)
         ..line("nameless", "S", 3)
     };
     done(store, take_in(5, &order(2, "no-sku"), vec![nameless])).await;
-    assert_eq!(must!(store.waiting_with_stock().await, "waiting_with_stock"), []);
+    assert_eq!(with_stock(store).await, []);
     done(store, receive(10, "A", 1)).await;
-    assert_eq!(
-        must!(store.waiting_with_stock().await, "waiting_with_stock"),
-        [stock("A")]
-    );
+    assert_eq!(with_stock(store).await, [stock("A")]);
     let waiting = Command::Waiting(ListKey::AwaitingStock(stock("A"), None));
     match done(store, request(11, waiting)).await {
         Outcome::Orders(outcome) => assert_eq!(outcome.deliver, [order(1, "second")], "oldest first"),
         other => panic!("waiting orders answered {other:?}"),
     }
-    assert_eq!(must!(store.waiting_with_stock().await, "waiting_with_stock"), []);
+    assert_eq!(with_stock(store).await, []);
     done(store, receive(12, "T", 50)).await;
     let offer = OfferKey {
         account: account(2),
@@ -280,17 +309,20 @@ pub(super) async fn an_outage_gives_up_and_takes_up_again(fixture: &Fixture) {
         other => panic!("giving up answered {other:?}"),
     }
     assert_eq!(in_status(store, OperationStatus::Failed).await, 2);
-    let wide = must!(store.open_wide_reviews().await, "open_wide_reviews");
+    let wide = gave_up(store, None, 10).await;
     assert_eq!(wide.len(), 2, "one of the account, one of the service");
+    assert_eq!(gave_up(store, None, 1).await, wide[..1]);
+    assert_eq!(gave_up(store, Some(wide[0].id), 10).await, wide[1..]);
+    let unusable = store
+        .open_wide_reviews(ReviewReason::AccountUnusable, None, 10)
+        .await;
+    assert_eq!(must!(unusable, "open_wide_reviews"), [], "none of another reason");
     let Some(review) = review else {
         panic!("an outage has a review")
     };
     done(store, request(32 * HOUR, Command::EndOutage { review })).await;
     assert_eq!(in_status(store, OperationStatus::Failed).await, 1);
-    assert_eq!(
-        must!(store.open_wide_reviews().await, "open_wide_reviews").len(),
-        1
-    );
+    assert_eq!(gave_up(store, None, 10).await.len(), 1);
     let waiting = OperationFilter {
         waiting_for: Some(WaitingFor::Delivery),
         ..OperationFilter::default()

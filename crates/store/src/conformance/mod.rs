@@ -131,6 +131,7 @@ where
     lists::accounts_take_turns(&make(forms::rules()).await).await;
     lists::what_an_account_lacks_of_its_share_goes_to_those_that_have_more(&make(forms::rules()).await).await;
     lists::many_accounts_are_served_one_after_the_other(&make(forms::rules()).await).await;
+    lists::what_is_waited_for_and_there_again_is_told_page_by_page(&make(forms::rules()).await).await;
     lists::orders_wait_for_stock_and_are_found_again(&make(forms::rules()).await).await;
     lists::an_outage_gives_up_and_takes_up_again(&make(forms::rules()).await).await;
     batches::a_batch_is_the_same_as_one_by_one(&make(forms::rules()).await, &make(forms::rules()).await)

@@ -120,7 +120,7 @@ impl Tables {
             .collect()
     }
 
-    pub(super) fn waiting_with_stock(&self) -> Vec<StockKey> {
+    pub(super) fn waiting_with_stock(&self, after: Option<&StockKey>, limit: usize) -> Vec<StockKey> {
         let mut keys: Vec<StockKey> = self
             .orders
             .values()
@@ -129,7 +129,8 @@ impl Tables {
         keys.sort();
         keys.dedup();
         keys.retain(|key| self.balances.get(key).is_some_and(|balance| balance.quantity > 0));
-        keys.truncate(100);
+        keys.retain(|key| after.is_none_or(|after| key > after));
+        keys.truncate(limit);
         keys
     }
 }

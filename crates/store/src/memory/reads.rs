@@ -163,10 +163,16 @@ impl Tables {
         counts
     }
 
-    pub(super) fn open_wide_reviews(&self) -> Vec<Review> {
+    pub(super) fn open_wide_reviews(
+        &self,
+        reason: ReviewReason,
+        after: Option<ReviewId>,
+        limit: usize,
+    ) -> Vec<Review> {
         let open = self.reviews.values().filter(|review| review.is_open());
         open.filter(|review| !matches!(review.subject, Subject::Order(_)))
-            .take(500)
+            .filter(|review| review.reason == reason && after.is_none_or(|after| review.id > after))
+            .take(limit)
             .cloned()
             .collect()
     }

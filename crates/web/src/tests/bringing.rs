@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use saldo_domain::limits::IMPORT_LINES_MAX;
 use serde_json::{Value, json};
 
-use super::support::{ACCOUNT, Answered, World, order};
+use super::support::{ACCOUNT, Answered, World, order, order_number};
 
 async fn import(world: &World, query: &str, body: impl Into<Body>) -> Answered {
     let request = Request::post(format!("/api/v1/stock/imports{query}"))
@@ -69,6 +69,29 @@ async fn a_stock_list_with_mistakes_changes_nothing_and_tells_them_all() {
     let long = format!("{{\"sku\": \"{}\"", "x".repeat(20_000));
     assert_eq!(import(&world, "", long).await.code(), "body_too_large");
     assert_eq!(world.get("/api/v1/stock").await.json()["items"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_order_that_waits_for_what_a_stock_list_brings_is_tried_before_it_is_answered() {
+    const ORDERS: usize = 205;
+    let world = World::open();
+    let list: String = (0..ORDERS)
+        .map(|number| format!("{{\"sku\": \"S{number}\", \"counted\": 1}}\n"))
+        .collect();
+    for number in 0..ORDERS {
+        let mut order = order_number(number);
+        order["order"]["lineItems"][0]["offer"]["external"]["id"] = json!(format!("S{number}"));
+        order["order"]["lineItems"][0]["quantity"] = json!(1);
+        let answer = world.post("/api/v1/stock-sync/orders?wait=false", &order).await;
+        assert!(answer.status.is_success(), "{}", answer.text);
+    }
+    let waiting = async || {
+        let status = world.get("/api/v1/stock-sync/status").await.json();
+        status["operations"]["waiting_for_stock"].as_u64().unwrap()
+    };
+    assert_eq!(waiting().await, ORDERS as u64);
+    import(&world, "", list).await;
+    assert_eq!(waiting().await, 0);
 }
 
 fn outcomes(answer: &Answered) -> Vec<String> {

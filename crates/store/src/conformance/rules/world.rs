@@ -555,8 +555,8 @@ impl World {
     }
 
     pub(super) async fn wide_review(&self, reason: ReviewReason) -> Option<Review> {
-        let open = self.store.open_wide_reviews().await.unwrap();
-        open.into_iter().find(|review| review.reason == reason)
+        let open = self.store.open_wide_reviews(reason, None, 1).await.unwrap();
+        open.into_iter().next()
     }
 
     /// Every open review about an order, oldest first.
