@@ -35,6 +35,8 @@ pub struct Settings {
     pub unpaid_days: i64,
     /// The same in hours, where the service's copies are frozen at first sight.
     pub unpaid_hours_frozen: i64,
+    /// Unpaid orders that are asked for singly in an hour, where that can be done.
+    pub unpaid_asked_for_max: usize,
     /// How often all that waits is looked through, in seconds, as a net under the wake-ups.
     pub sweep_seconds: u64,
     /// Operations older than this that still wait for delivery are stale, in hours.
@@ -123,6 +125,8 @@ impl Default for Settings {
             circuit: CircuitPolicy::default(),
             unpaid_days: 8,
             unpaid_hours_frozen: 24,
+            // One a second, in the middle.
+            unpaid_asked_for_max: 3_600,
             sweep_seconds: 300,
             stale_operation_hours: 6,
             max_pending_operations: 1_000,

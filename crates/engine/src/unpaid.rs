@@ -15,13 +15,10 @@ use crate::wide_reviews;
 
 /// How often unpaid orders are looked at, in seconds.
 const WATCH_SECONDS: u64 = 60 * 60;
-/// Unpaid orders asked for singly in one round; the rest have their turn in the next.
-const ASKED_FOR_MAX: usize = 500;
-/// Pages of unpaid orders that are looked through for the oldest; the watch for stuck ones sees them all.
-const PAGES_MAX: usize = 20;
 
 /// Looks at unpaid orders from time to time, until told to stop.
 pub(crate) async fn watch(service: StockSynchronizationService, stop: CancellationToken) {
+    let mut next = None;
     loop {
         tokio::select! {
             biased;
@@ -32,7 +29,7 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
             biased;
             // What was left half-way is looked at again, and a repeat is harmless.
             () = stop.cancelled() => return,
-            looked = look(&service) => looked,
+            looked = look(&service, &mut next) => looked,
         };
         if let Err(error) = looked {
             tracing::warn!(%error, "unpaid orders could not be looked at; trying again in an hour");
@@ -40,11 +37,11 @@ pub(crate) async fn watch(service: StockSynchronizationService, stop: Cancellati
     }
 }
 
-async fn look(service: &StockSynchronizationService) -> Result<(), StoreError> {
+async fn look(service: &StockSynchronizationService, next: &mut Option<String>) -> Result<(), StoreError> {
     let core = service.core();
     let patience = match core.live_orders() {
         Some(true) => {
-            ask_for_each(service).await?;
+            ask_for_each(service, next).await?;
             SignedDuration::from_hours(core.settings.unpaid_days.saturating_mul(24))
         }
         Some(false) => SignedDuration::from_hours(core.settings.unpaid_hours_frozen),
@@ -64,47 +61,44 @@ async fn look(service: &StockSynchronizationService) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes in the live copies of the orders that have waited longest.
-async fn ask_for_each(service: &StockSynchronizationService) -> Result<(), StoreError> {
+/// Takes in the live copies of unpaid orders, the newest first: those are paid soonest. So many in one round; the next one
+/// goes on behind them, so that orders that are never paid keep no other from its turn.
+async fn ask_for_each(
+    service: &StockSynchronizationService,
+    next: &mut Option<String>,
+) -> Result<(), StoreError> {
     let filter = OperationFilter {
         statuses: vec![OperationStatus::Pending],
         waiting_for: Some(WaitingFor::Payment),
         ..OperationFilter::default()
     };
-    let mut unpaid = Vec::new();
-    let mut after = None;
-    for _ in 0..PAGES_MAX {
-        let page = service
-            .store()
-            .operations(
-                &filter,
-                PageRequest {
-                    after,
-                    limit: PAGE_ROWS_MAX,
-                },
-            )
-            .await?;
-        unpaid.extend(page.items.into_iter().filter_map(|operation| operation.order));
-        after = page.next_cursor;
-        if after.is_none() {
-            break;
-        }
-    }
     let caller = Caller {
         wait: false,
         ..Caller::named("saldo")
     };
-    // The store lists the newest first.
-    for key in unpaid.into_iter().rev().take(ASKED_FOR_MAX) {
-        if service.core().gate().is_shut() {
-            break;
-        }
-        match service.take_in_by_id(key.clone(), &caller).await {
-            Ok(_) => {}
-            Err(StoreError::Refused(refusal)) => {
-                tracing::info!(order = %key, reason = %refusal, "an unpaid order could not be asked for");
+    let mut left = service.core().settings.unpaid_asked_for_max;
+    while left > 0 {
+        let request = PageRequest {
+            after: next.clone(),
+            limit: left.min(PAGE_ROWS_MAX),
+        };
+        let page = service.store().operations(&filter, request).await?;
+        left = left.saturating_sub(page.items.len());
+        for key in page.items.into_iter().filter_map(|operation| operation.order) {
+            if service.core().gate().is_shut() {
+                return Ok(());
             }
-            Err(error) => return Err(error),
+            match service.take_in_by_id(key.clone(), &caller).await {
+                Ok(_) => {}
+                Err(StoreError::Refused(refusal)) => {
+                    tracing::info!(order = %key, reason = %refusal, "an unpaid order could not be asked for");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        *next = page.next_cursor;
+        if next.is_none() {
+            return Ok(());
         }
     }
     Ok(())

@@ -35,5 +35,6 @@ mod scenarios;
 mod scheduling;
 mod shadowing;
 mod stopping;
+mod unpaid;
 mod windows;
 mod wishes;
