@@ -26,8 +26,8 @@ pub struct Compared {
 }
 
 impl StockSynchronizationService {
-    /// Sets every balance of a stock list to its figure, in one transaction. Orders that waited for what there is more
-    /// of now are tried again before this answers.
+    /// Sets every balance of a stock list to its figure, in one transaction.
+    /// [`Self::try_what_waited_for`] then goes on with the orders that waited for it.
     ///
     /// # Errors
     /// When it was refused or could not be stored: then nothing changed.
@@ -43,16 +43,21 @@ impl StockSynchronizationService {
             Outcome::Imported(imported) => imported,
             other => return Err(unexpected(&other)),
         };
-        // Most of what grew is waited for by nobody: asking for each would take longer than the import.
-        if !imported.grown.is_empty() {
-            let grown: BTreeSet<_> = imported.grown.iter().collect();
-            self.try_all_that_wait_for_stock(|key| grown.contains(key)).await;
-        }
         for id in &imported.operations {
             core.tell(Event::Operation { id: *id });
         }
         core.tell(Event::Status);
         Ok(imported)
+    }
+
+    /// Tries the orders again that waited for what an import brought. Those that cannot be tried now are tried by the next
+    /// sweep.
+    pub async fn try_what_waited_for(&self, imported: &ImportOutcome) {
+        // Most of what grew is waited for by nobody: asking for each would take longer than the import.
+        if !imported.grown.is_empty() {
+            let grown: BTreeSet<_> = imported.grown.iter().collect();
+            self.try_all_that_wait_for_stock(|key| grown.contains(key)).await;
+        }
     }
 
     /// Says what a stock list would change, and changes nothing.

@@ -296,7 +296,12 @@ impl Engine {
 /// Looks through what waits from time to time: a net under the wake-ups, and under a crash after a receipt.
 async fn sweep(service: StockSynchronizationService, stop: CancellationToken) {
     loop {
-        service.try_all_that_wait_for_stock(|_| true).await;
+        tokio::select! {
+            biased;
+            // What was asked for is done; the rest is tried after the next start.
+            () = stop.cancelled() => return,
+            () = service.try_all_that_wait_for_stock(|_| true) => {}
+        }
         service.core().wake.notify_one();
         let period = Duration::from_secs(service.core().settings.sweep_seconds.max(1));
         tokio::select! {

@@ -31,7 +31,7 @@ use crate::{delivery, instances, outages, wishes};
 /// Rounds of trying again what waits for one SKU or offer, each of a bounded number of orders.
 const WAITING_ROUNDS_MAX: usize = 1_000;
 /// SKUs with stock that are waited for, read at once.
-const SKUS_TOGETHER: usize = 100;
+const SKUS_TOGETHER: usize = 10_000;
 
 /// How soon one that waits for a delivery looks whether another instance made it: where only others deliver.
 const LOOK_FIRST: Duration = Duration::from_millis(20);

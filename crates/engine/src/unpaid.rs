@@ -61,12 +61,33 @@ async fn look(service: &StockSynchronizationService, next: &mut Option<String>) 
     Ok(())
 }
 
-/// Takes in the live copies of unpaid orders, the newest first: those are paid soonest. So many in one round; the next one
-/// goes on behind them, so that orders that are never paid keep no other from its turn.
+/// Takes in the live copies of unpaid orders, so many in one round: the newest, which are paid soonest, and the others in
+/// turns from where the round before ended, so that orders that are never paid keep no other from its turn.
 async fn ask_for_each(
     service: &StockSynchronizationService,
     next: &mut Option<String>,
 ) -> Result<(), StoreError> {
+    let asked_for_max = service.core().settings.unpaid_asked_for_max;
+    let newest = PAGE_ROWS_MAX.min(asked_for_max / 2).max(1);
+    let behind = ask_for_page(service, None, newest).await?;
+    let mut left = asked_for_max.saturating_sub(newest);
+    if next.is_none() {
+        *next = behind;
+    }
+    while left > 0 && next.is_some() {
+        let limit = left.min(PAGE_ROWS_MAX);
+        *next = ask_for_page(service, next.clone(), limit).await?;
+        left -= limit;
+    }
+    Ok(())
+}
+
+/// The same of one page of them; says where the next page begins.
+async fn ask_for_page(
+    service: &StockSynchronizationService,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Option<String>, StoreError> {
     let filter = OperationFilter {
         statuses: vec![OperationStatus::Pending],
         waiting_for: Some(WaitingFor::Payment),
@@ -76,32 +97,30 @@ async fn ask_for_each(
         wait: false,
         ..Caller::named("saldo")
     };
-    let mut left = service.core().settings.unpaid_asked_for_max;
-    while left > 0 {
-        let request = PageRequest {
-            after: next.clone(),
-            limit: left.min(PAGE_ROWS_MAX),
-        };
-        let page = service.store().operations(&filter, request).await?;
-        left = left.saturating_sub(page.items.len());
-        for key in page.items.into_iter().filter_map(|operation| operation.order) {
-            if service.core().gate().is_shut() {
-                return Ok(());
-            }
-            match service.take_in_by_id(key.clone(), &caller).await {
-                Ok(_) => {}
-                Err(StoreError::Refused(refusal)) => {
-                    tracing::info!(order = %key, reason = %refusal, "an unpaid order could not be asked for");
-                }
-                Err(error) => return Err(error),
-            }
+    let page = service
+        .store()
+        .operations(
+            &filter,
+            PageRequest {
+                after: after.clone(),
+                limit,
+            },
+        )
+        .await?;
+    for key in page.items.into_iter().filter_map(|operation| operation.order) {
+        if service.core().gate().is_shut() {
+            // The same page the next time.
+            return Ok(after);
         }
-        *next = page.next_cursor;
-        if next.is_none() {
-            return Ok(());
+        match service.take_in_by_id(key.clone(), &caller).await {
+            Ok(_) => {}
+            Err(error @ (StoreError::Busy | StoreError::Closed | StoreError::Unavailable(_))) => {
+                return Err(error);
+            }
+            Err(error) => tracing::info!(order = %key, %error, "an unpaid order could not be asked for"),
         }
     }
-    Ok(())
+    Ok(page.next_cursor)
 }
 
 async fn ask_a_person(service: &StockSynchronizationService, before: Timestamp) -> Result<(), StoreError> {

@@ -141,6 +141,7 @@ mod tests {
             "the last one, once all before were forgotten"
         );
     }
+
     #[test]
     fn an_order_with_very_many_lines_is_not_kept() {
         let with_lines = |number: usize, lines: usize| {

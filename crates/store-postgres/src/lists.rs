@@ -24,6 +24,9 @@ use crate::sql::{get, id, number, optional_moment, row_limit, stored, values};
 /// Accounts that are looked at together in a search for due deliveries, at first; twice as many each time not enough of
 /// them have any.
 const LOOKED_AT_TOGETHER: usize = 32;
+/// Deliveries whose lease ended that one claim moves to their own place in the queue: each takes a lock. With more of them
+/// the rest is claimed from where it stands, and the next claim moves more.
+const STRAYED_MOVED_MAX: usize = 1_000;
 /// Failed operations that are read at once to find their orders.
 const FAILED_READ_MAX: i64 = 1_000;
 
@@ -188,11 +191,14 @@ async fn due(
     let moments = (stored(request.now), stored(stranded_after));
     // An even share, and one more: with many accounts, counting all that each may be given would be most of the work. It is
     // done where some have less than their share.
-    let mut counted_to = per_account_max.min(request.count_max / queue.0.accounts().max(1) + 1);
+    let share = request.count_max / queue.0.accounts(|account| takes_part(request, account)).max(1);
+    let mut counted_to = per_account_max.min(share + 1);
+    let mut may_move = STRAYED_MOVED_MAX;
     let accounts = loop {
         let accounts = due_accounts(session, request, moments, counted_to, queue).await?;
-        // Each time some are moved, and they are no more than what is under way when instances die.
-        if move_strayed(session, &accounts, moments, counted_to).await? > 0 {
+        let moved = move_strayed(session, &accounts, moments, may_move).await?;
+        if moved > 0 {
+            may_move = may_move.saturating_sub(moved);
             continue;
         }
         if counted_to == per_account_max || is_enough(&accounts, counted_to, request.count_max) {
@@ -221,7 +227,8 @@ async fn due(
     Ok(named)
 }
 
-/// Whether counts up to a bound tell how a claim is shared out: no account can have more, or none can come to more.
+/// Whether counts up to a bound tell how a claim is shared out: every account was counted to its end, or the shares so far
+/// fill the claim.
 fn is_enough(accounts: &[DueAccount], counted_to: usize, count_max: usize) -> bool {
     let is_counted_out = |found: &DueAccount| found.due < counted_to && found.stranded < counted_to;
     let shares = accounts
@@ -247,10 +254,7 @@ async fn due_accounts(
         search.found(found.iter().map(DueAccount::place));
         return Ok(in_turn(request, found));
     };
-    // What is known to be due later is not looked at.
-    places.retain(|(account, place)| {
-        takes_part(request, *account) && (*place <= now || *place > stranded_after)
-    });
+    places.retain(|(account, _)| takes_part(request, *account));
     places.sort_by_key(|(account, _)| turn(request, *account));
     let (mut accounts, mut firsts) = (Vec::new(), Vec::new());
     let (mut rest, mut together) = (places.as_slice(), request.count_max.max(LOOKED_AT_TOGETHER));
@@ -293,30 +297,36 @@ fn turn(request: &DueRequest, account: AccountId) -> (bool, AccountId) {
     (had_its_turn, account)
 }
 
-/// Moves those whose lease ended to their own place, as far as they stand before it among the first; how many there were.
+/// Moves those whose lease ended to their own place, as far as they stand before it among the first, and at most so many
+/// in all; how many there were.
 async fn move_strayed(
     session: &Session,
     accounts: &[DueAccount],
     (now, stranded_after): (i64, i64),
-    per_account_max: usize,
-) -> Result<u64, Failure> {
-    let strayed = || accounts.iter().filter(|found| found.strayed > 0);
-    if strayed().next().is_none() {
+    may_move: usize,
+) -> Result<usize, Failure> {
+    let strayed: Vec<&DueAccount> = accounts
+        .iter()
+        .filter(|found| found.strayed > 0)
+        .take(may_move)
+        .collect();
+    if strayed.is_empty() {
         return Ok(0);
     }
-    let names: Vec<Uuid> = strayed().map(|found| found.account.as_uuid()).collect();
-    let firsts: Vec<i64> = strayed().map(|found| found.first).collect();
-    let bound = row_limit(per_account_max);
-    session
-        .run(MOVE_STRAYED, values![names, firsts, now, stranded_after, bound])
-        .await
+    let names: Vec<Uuid> = strayed.iter().map(|found| found.account.as_uuid()).collect();
+    let firsts: Vec<i64> = strayed.iter().map(|found| found.first).collect();
+    let of_each = row_limit(may_move / strayed.len());
+    let moved = session
+        .run(MOVE_STRAYED, values![names, firsts, now, stranded_after, of_each])
+        .await?;
+    Ok(usize::try_from(moved).unwrap_or(usize::MAX))
 }
 
 /// How many deliveries of each account are claimed when accounts take turns: no more are locked.
-fn share_out(accounts: &[DueAccount], per_account_max: usize, count_max: usize) -> Vec<DueAccount> {
+fn share_out(accounts: &[DueAccount], counted_to: usize, count_max: usize) -> Vec<DueAccount> {
     let mut shares = vec![0; accounts.len()];
     let mut left = count_max;
-    for _ in 0..per_account_max {
+    for _ in 0..counted_to {
         for (share, found) in shares.iter_mut().zip(accounts) {
             if left > 0 && *share < found.due + found.stranded {
                 *share += 1;

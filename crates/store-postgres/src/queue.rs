@@ -86,9 +86,13 @@ impl Queue {
         }
     }
 
-    /// How many accounts are known to owe anything.
-    pub(crate) fn accounts(&self) -> usize {
-        self.state().places.len()
+    /// How many of the accounts that are meant are known to owe anything.
+    pub(crate) fn accounts(&self, is_meant: impl Fn(AccountId) -> bool) -> usize {
+        self.state()
+            .places
+            .keys()
+            .filter(|account| is_meant(**account))
+            .count()
     }
 
     /// A delivery was stored, and that is committed.

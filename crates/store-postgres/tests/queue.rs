@@ -273,7 +273,41 @@ async fn what_is_due_late_because_a_clock_was_set_back_is_claimed_where_the_queu
         .execute(deduct(1_000_000, 1, "of-a-wrong-clock"))
         .await
         .unwrap();
-    store.execute(deduct(90, 2, "soon")).await.unwrap();
+    // Due later, in the same account and in another one.
+    store.execute(deduct(90, 1, "soon")).await.unwrap();
+    store.execute(deduct(95, 2, "too")).await.unwrap();
     assert_eq!(names(&claim(&store, 20, 5).await), ["of-a-wrong-clock"]);
-    assert_eq!(names(&claim(&store, 100, 5).await), ["soon"]);
+    assert_eq!(names(&claim(&store, 100, 5).await), ["soon", "too"]);
+}
+
+/// The version before stores deliveries without a place in the queue, and an instance that dies leaves some in a place
+/// that was theirs before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_claim_moves_a_thousand_that_strayed_and_the_next_one_more() {
+    const ORDERS: i64 = 1_200;
+    let database = shared().database().await;
+    let store = store(&database, 1).await;
+    receive(&store).await;
+    receive(&store).await;
+    let orders = (1..=ORDERS).map(|number| deduct(number, 1, &format!("order-{number}")));
+    for taken in store.execute_all(orders.collect()).await {
+        taken.unwrap();
+    }
+    let client = shared().connect(&database).await;
+    client
+        .execute("UPDATE saldo.delivery SET queued_at = 0", &[])
+        .await
+        .unwrap();
+    let strayed = "SELECT count(*) FROM saldo.delivery WHERE queued_at = 0";
+    assert_eq!(claim(&store, ORDERS, 5).await.len(), 5);
+    assert_eq!(
+        client.query_one(strayed, &[]).await.unwrap().get::<_, i64>(0),
+        ORDERS - 1_000
+    );
+    assert_eq!(claim(&store, ORDERS, 5).await.len(), 5);
+    assert_eq!(
+        client.query_one(strayed, &[]).await.unwrap().get::<_, i64>(0),
+        5,
+        "those of the first claim are under way"
+    );
 }

@@ -113,8 +113,8 @@ pub trait Store:
     /// When the next delivery is due, of accounts that are not excluded; none when nothing is owed.
     async fn next_due(&self, excluded: &[AccountId]) -> Result<Option<Timestamp>, StoreError>;
 
-    /// SKUs that orders wait for although there is stock again, in their order after one, at most `limit`: what a crash
-    /// after a receipt may have left undone.
+    /// SKUs that orders wait for although there is stock again, by SKU and warehouse, those behind `after`, at most `limit`:
+    /// what a crash after a receipt may have left undone.
     async fn waiting_with_stock(
         &self,
         after: Option<&StockLineKey>,

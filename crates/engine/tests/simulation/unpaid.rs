@@ -44,7 +44,7 @@ fn orders_that_are_never_paid_keep_no_other_from_being_asked_for() {
         for key in paid {
             pay(&world, key);
         }
-        // Ten of them, three an hour, and an hour until the service is known to tell of single orders.
+        // Ten of them, three an hour: the newest one, and two in turns.
         hours(5).await;
         for key in paid {
             assert!(world.is_deducted(key).await, "{key}");

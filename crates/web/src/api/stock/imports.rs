@@ -107,7 +107,7 @@ pub struct ImportChangeBody {
 )]
 pub(crate) async fn post_import(app: App, call: Call) -> Result<Answer, Problem> {
     let (dry_run, reason) = options(&call)?;
-    let Ok(_turn) = app.batches.clone().try_acquire_owned() else {
+    let Ok(turn) = app.batches.clone().try_acquire_owned() else {
         return Err(Problem::new("too_many_batches", "other batches are under way").retry_later());
     };
     let caller = call.caller(false);
@@ -119,6 +119,9 @@ pub(crate) async fn post_import(app: App, call: Call) -> Result<Answer, Problem>
     }
     let count = lines.len();
     let imported = app.service.import_stock(Count { lines, reason }, &caller).await?;
+    // What remains may take long, and needs no room.
+    drop(turn);
+    app.service.try_what_waited_for(&imported).await;
     Answer::ok(&told(false, count, &imported, Vec::new()))
 }
 
