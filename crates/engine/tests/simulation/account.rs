@@ -1,10 +1,15 @@
 //! One account that the service no longer knows.
 
+use jiff::SignedDuration;
+use saldo_domain::decide::{ClaimOrders, ClaimRequest, Command, Outcome, Settle};
+use saldo_domain::delivery::{Claim, Failure, Outcome as AttemptOutcome};
+use saldo_domain::ids::OrderKey;
 use saldo_domain::operation::OperationStatus;
 use saldo_domain::review::{ReviewReason, Subject};
+use saldo_store::Store;
 
 use crate::support::faults::Mode;
-use crate::support::{Setup, World, account, hours, order, seconds, simulate};
+use crate::support::{Setup, World, account, form, hours, order, seconds, simulate};
 
 async fn with_one_account_gone() -> World {
     let world = World::begin(Setup::default()).await;
@@ -136,4 +141,70 @@ fn an_account_that_fails_while_the_list_is_empty_is_not_taken_for_gone() {
         assert_eq!(world.all_reviews().await, []);
         world.assert_at_rest().await;
     });
+}
+
+#[test]
+fn what_was_given_up_is_taken_up_again_however_many_accounts_stay_unusable() {
+    const UNUSABLE: u128 = 501;
+    simulate(async {
+        let mut world = World::without_engine(Setup::default()).await;
+        let gone: Vec<OrderKey> = (2..2 + UNUSABLE).map(|number| order(number, 1)).collect();
+        world.remote.faults(|faults| {
+            faults.gone.extend(gone.iter().map(|key| key.account));
+        });
+        let claims = take_in_and_claim(&world, &gone).await;
+        assert_eq!(claims.len(), gone.len());
+        for claim in claims {
+            let failure = Failure {
+                message: "the service does not know the account".to_owned(),
+                retry_after_seconds: None,
+                counts: false,
+            };
+            let settle = Settle {
+                key: claim.key,
+                token: claim.token,
+                outcome: AttemptOutcome::AccountUnusable(failure),
+                draw: 0.5,
+                took_ms: 1,
+            };
+            world
+                .ledger
+                .execute(world.request(Command::Settle(settle)))
+                .await
+                .unwrap();
+        }
+        // Later, the account that works was out of reach for too long.
+        let given_up = order(1, 1);
+        let take_in = Command::TakeIn(form(&given_up, 1));
+        world.ledger.execute(world.request(take_in)).await.unwrap();
+        let give_up = Command::GiveUp {
+            account: Some(account(1)),
+            before: world.now() + SignedDuration::from_secs(1),
+        };
+        world.ledger.execute(world.request(give_up)).await.unwrap();
+        assert_eq!(world.count(OperationStatus::Failed), 1);
+        world.start();
+        seconds(100).await;
+        let unusable = world
+            .ledger
+            .open_wide_reviews(ReviewReason::AccountUnusable, None, usize::MAX)
+            .await;
+        assert_eq!(unusable.unwrap().len(), gone.len(), "they stay unusable");
+        assert_eq!(world.count(OperationStatus::Failed), 0);
+        assert!(world.remote.flag(&given_up));
+    });
+}
+
+async fn take_in_and_claim(world: &World, keys: &[OrderKey]) -> Vec<Claim> {
+    for key in keys {
+        let take_in = Command::TakeIn(form(key, 1));
+        world.ledger.execute(world.request(take_in)).await.unwrap();
+    }
+    let claim = Command::Claim(ClaimRequest {
+        orders: ClaimOrders::These(keys.to_vec()),
+    });
+    match world.ledger.execute(world.request(claim)).await.unwrap() {
+        Outcome::Claimed(claims) => claims,
+        other => panic!("a claim was answered by {other:?}"),
+    }
 }
