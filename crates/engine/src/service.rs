@@ -542,6 +542,9 @@ impl StockSynchronizationService {
             for key in keys.iter().filter(|key| is_meant(key)) {
                 if let Err(error) = self.try_waiting_for_stock(key).await {
                     tracing::warn!(sku = %key.sku, %error, "orders that wait for stock will be tried later");
+                    if error.is_of_the_store() {
+                        return;
+                    }
                 }
             }
             last = match keys.into_iter().last() {

@@ -114,9 +114,7 @@ async fn ask_for_page(
         }
         match service.take_in_by_id(key.clone(), &caller).await {
             Ok(_) => {}
-            Err(error @ (StoreError::Busy | StoreError::Closed | StoreError::Unavailable(_))) => {
-                return Err(error);
-            }
+            Err(error) if error.is_of_the_store() => return Err(error),
             Err(error) => tracing::info!(order = %key, %error, "an unpaid order could not be asked for"),
         }
     }

@@ -192,7 +192,7 @@ async fn due(
     // An even share, and one more: with many accounts, counting all that each may be given would be most of the work. It is
     // done where some have less than their share.
     let share = request.count_max / queue.0.accounts(|account| takes_part(request, account)).max(1);
-    let mut counted_to = per_account_max.min(share + 1);
+    let mut counted_to = per_account_max.min(share.saturating_add(1));
     let mut may_move = STRAYED_MOVED_MAX;
     let accounts = loop {
         let accounts = due_accounts(session, request, moments, counted_to, queue).await?;
@@ -212,16 +212,12 @@ async fn due(
     for (of_account, stranded) in orders.iter_mut().zip(stranded) {
         of_account.extend(stranded);
     }
-    let of_accounts = |deliveries: Vec<Delivery>| {
-        let key = |delivery: Delivery| {
-            let key = delivery.key.clone();
-            as_stored.deliveries.insert(key.clone(), delivery);
-            key
-        };
-        deliveries.into_iter().map(key).collect()
-    };
-    let orders = orders.into_iter().map(of_accounts).collect();
-    let named = take_turns(orders, request.count_max);
+    let keys = |of_account: &Vec<Delivery>| of_account.iter().map(|delivery| delivery.key.clone()).collect();
+    let named = take_turns(orders.iter().map(keys).collect(), request.count_max);
+    let read = orders.into_iter().flatten();
+    as_stored
+        .deliveries
+        .extend(read.map(|delivery| (delivery.key.clone(), delivery)));
     let names: Names = named.iter().map(|key| (order_name(key), true)).collect();
     held.add(&names);
     Ok(named)
@@ -260,7 +256,7 @@ async fn due_accounts(
     let (mut rest, mut together) = (places.as_slice(), request.count_max.max(LOOKED_AT_TOGETHER));
     while !rest.is_empty() && accounts.len() < request.count_max {
         let (some, later) = rest.split_at(together.min(rest.len()));
-        (rest, together) = (later, together * 2);
+        (rest, together) = (later, together.saturating_mul(2));
         let known: Vec<Uuid> = some.iter().map(|(account, _)| account.as_uuid()).collect();
         let places: Vec<i64> = some.iter().map(|(_, place)| *place).collect();
         let values = values![now, stranded_after, bound, known, places];

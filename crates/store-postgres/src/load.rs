@@ -555,8 +555,7 @@ pub(crate) async fn order_files(
     session: &Session,
     keys: &[OrderKey],
 ) -> Result<Vec<Option<OrderFile>>, Failure> {
-    let accounts: Vec<Uuid> = keys.iter().map(|key| key.account.as_uuid()).collect();
-    let orders: Vec<&str> = keys.iter().map(|key| key.order.as_str()).collect();
+    let (accounts, orders) = columns_of(keys.iter());
     let mut found = session.many(ORDERS, values![accounts, orders], order_row).await?;
     // One that is named twice is found twice.
     found.sort_by(|left, right| left.order.key.cmp(&right.order.key));

@@ -311,3 +311,30 @@ async fn one_claim_moves_a_thousand_that_strayed_and_the_next_one_more() {
         "those of the first claim are under way"
     );
 }
+
+/// What a claim has read of a delivery is written back with its lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_somebody_changes_is_passed_over_and_then_claimed_as_it_is() {
+    let database = shared().database().await;
+    let store = store(&database, 1).await;
+    receive(&store).await;
+    store.execute(deduct(1, 1, "order-1")).await.unwrap();
+    let client = shared().connect(&database).await;
+    client
+        .batch_execute("BEGIN; UPDATE saldo.delivery SET sent_false_at = 7")
+        .await
+        .unwrap();
+    let claims = tokio::time::timeout(Duration::from_secs(5), claim(&store, 2, 5)).await;
+    assert!(claims.unwrap().is_empty(), "and nobody waits for it");
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(names(&claim(&store, 2, 5).await), ["order-1"]);
+    let doubt = "SELECT sent_false_at FROM saldo.delivery WHERE lease_token IS NOT NULL";
+    assert_eq!(
+        client
+            .query_one(doubt, &[])
+            .await
+            .unwrap()
+            .get::<_, Option<i64>>(0),
+        Some(7)
+    );
+}

@@ -27,3 +27,14 @@ pub enum StoreError {
     #[error("a stored row cannot be read: {0}")]
     Corrupt(String),
 }
+
+impl StoreError {
+    /// Whether it was not this request's fault: another one would fare no better now.
+    #[must_use]
+    pub const fn is_of_the_store(&self) -> bool {
+        match self {
+            Self::Busy | Self::Closed | Self::Unavailable(_) | Self::Unknown(_) => true,
+            Self::Refused(_) | Self::Defect(_) | Self::Corrupt(_) => false,
+        }
+    }
+}
